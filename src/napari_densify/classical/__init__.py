@@ -1,0 +1,1 @@
+"""Classical segmentation methods, one pure function each."""

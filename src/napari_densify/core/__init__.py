@@ -1,0 +1,1 @@
+"""Core vocabulary of the package: labels, blocks, volumes, settings, messages."""

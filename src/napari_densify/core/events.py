@@ -1,0 +1,173 @@
+"""What a job says while it works: frozen messages, one JSON object a line."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+__all__ = [
+    "Done",
+    "Event",
+    "Failed",
+    "HeldOutScore",
+    "LayerUpdated",
+    "Log",
+    "ModelSaved",
+    "Notice",
+    "Plan",
+    "Progress",
+    "Ready",
+    "Started",
+    "StepDone",
+    "parse_event",
+]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job: str = Field("", description="Identifier of the request that this answers")
+
+
+class Ready(_Event):
+    """The engine is up and takes requests."""
+
+    kind: Literal["ready"] = "ready"
+    version: str
+    device: str
+    devices: tuple[str, ...] = ()
+
+
+class Started(_Event):
+    """A job began."""
+
+    kind: Literal["started"] = "started"
+    name: str
+    message: str = ""
+
+
+class Plan(_Event):
+    """What was resolved from wishes and data, with a sentence that explains it."""
+
+    kind: Literal["plan"] = "plan"
+    explanation: str
+    plan: dict[str, Any] = {}
+
+
+class Progress(_Event):
+    """How far a job is."""
+
+    kind: Literal["progress"] = "progress"
+    done: float = Field(ge=0)
+    total: float = Field(gt=0)
+    unit: str = ""
+    eta_s: float | None = None
+    message: str = ""
+
+
+class StepDone(_Event):
+    """One or more optimiser steps are done."""
+
+    kind: Literal["step"] = "step"
+    step: int
+    loss: float
+    learning_rate: float
+    elapsed_s: float
+
+
+class HeldOutScore(_Event):
+    """Scores on held-out paint."""
+
+    kind: Literal["held_out"] = "held_out"
+    step: int
+    elapsed_s: float
+    dice: dict[int, float] = Field(description="Dice per class code; NaN is left out")
+    mean_dice: float
+    interval: tuple[float, float] | None = None
+    voxels: int = 0
+    slices: tuple[int, ...] = ()
+
+
+class LayerUpdated(_Event):
+    """An array on disk has new content that a layer may show."""
+
+    kind: Literal["layer"] = "layer"
+    path: str
+    name: str
+    role: Literal["labels", "probabilities", "uncertainty", "instances", "preview"] = "labels"
+    region: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
+    generation: int = 0
+    final: bool = False
+    message: str = ""
+
+
+class ModelSaved(_Event):
+    """A model file was written."""
+
+    kind: Literal["model"] = "model"
+    path: str
+    steps: int
+    elapsed_s: float
+
+
+class Notice(_Event):
+    """Something that the user should know, but that stops nothing."""
+
+    kind: Literal["notice"] = "notice"
+    level: Literal["info", "warning"] = "info"
+    message: str
+
+
+class Log(_Event):
+    """A line for the log."""
+
+    kind: Literal["log"] = "log"
+    message: str
+
+
+class Done(_Event):
+    """The job ended well; ``result`` is what the command line prints with --json."""
+
+    kind: Literal["done"] = "done"
+    result: dict[str, Any] = {}
+    stopped: bool = Field(False, description="Ended early at the user's wish; work is saved")
+
+
+class Failed(_Event):
+    """The job ended badly."""
+
+    kind: Literal["failed"] = "failed"
+    message: str
+    fault: bool = Field(description="True: a fault of ours; False: input that can't be used")
+    traceback: str = ""
+
+
+Event = Annotated[
+    Ready
+    | Started
+    | Plan
+    | Progress
+    | StepDone
+    | HeldOutScore
+    | LayerUpdated
+    | ModelSaved
+    | Notice
+    | Log
+    | Done
+    | Failed,
+    Field(discriminator="kind"),
+]
+
+_adapter: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse_event(line: str | bytes) -> Event:
+    """Read one line of the engine's output.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If the line is not an event.
+    """
+    return _adapter.validate_json(line)

@@ -1,0 +1,72 @@
+"""Files that are either old or new, never half: write aside, sync, rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+__all__ = ["atomic_write_bytes", "atomic_write_json", "remove_tree", "replace"]
+
+_RETRIES = 20
+_PAUSE_S = 0.05
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename ``source`` over ``target``, retrying while a reader holds it (Windows).
+
+    Raises
+    ------
+    PermissionError
+        If the target is still held after about a second.
+    """
+    for attempt in range(_RETRIES):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if attempt == _RETRIES - 1:
+                raise
+            time.sleep(_PAUSE_S)
+
+
+def atomic_write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that a kill at any moment leaves the old one or the new one.
+
+    Raises
+    ------
+    OSError
+        If there is no room or no permission; the old file is then untouched.
+    """
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def atomic_write_json(path: Path, content: Any) -> None:
+    """Write JSON (indented, UTF-8) like :func:`atomic_write_bytes`."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    atomic_write_bytes(path, (text + "\n").encode())
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder by first renaming it, so that no half-deleted one keeps its name."""
+    path = Path(path)
+    if not path.exists():
+        return
+    doomed = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")) / "old"
+    replace(path, doomed)
+    shutil.rmtree(doomed.parent, ignore_errors=True)

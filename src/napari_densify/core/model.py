@@ -1,0 +1,42 @@
+"""What a trained model knows about itself: stored in the metadata of its file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.normalisation import NormalisationConfig
+from napari_densify.core.settings import FeatureConfig, NetworkConfig, Settings, Triple
+
+__all__ = ["MODEL_FORMAT", "ModelSpec"]
+
+MODEL_FORMAT: Literal[1] = 1
+
+
+class ModelSpec(Settings):
+    """Everything but the weights: rebuilds the network and feeds it the right input."""
+
+    format: Literal[1] = MODEL_FORMAT
+    network: NetworkConfig
+    classes: ClassTable
+    spacing: tuple[float, float, float] = Field(
+        description="Voxel size (Z, Y, X) of the training image in nm"
+    )
+    spacing_known: bool = False
+    channels: tuple[int, ...] | None = Field(None, description="Image channels used; None: all")
+    image_channels: int = Field(1, ge=1, description="Channels that the network's image had")
+    working_factor: Triple = (1, 1, 1)
+    normalisation: NormalisationConfig = NormalisationConfig()
+    features: FeatureConfig | None = None
+    planar: bool = Field(False, description="Trained on single slices: predicted slice by slice")
+    context: Triple = Field(
+        (0, 0, 0), description="Halo (Z, Y, X) on the working grid that tiles are read with"
+    )
+    patch: Triple = Field((16, 64, 64), description="Training patch (Z, Y, X), working grid")
+    z_reflect: int = Field(0, ge=0, description="Slices mirrored beyond the ends of the stack")
+    mirrors: int = Field(1, ge=1, le=8, description="Mirrored passes averaged by default")
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="Settings, plan, steps, seconds, versions: for the record"
+    )

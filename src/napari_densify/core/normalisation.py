@@ -1,0 +1,105 @@
+"""Intensity normalisation that is fixed before training and stored with the model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_densify.core.volume import Volume
+
+__all__ = ["Intensity", "NormalisationConfig", "measure_intensity", "normalise"]
+
+
+class NormalisationConfig(BaseModel):
+    """How intensities are brought to a common range."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["percentile", "none"] = Field("percentile", title="Normalisation")
+    low: float = Field(0.5, ge=0, lt=50, title="Low percentile", json_schema_extra={"unit": "%"})
+    high: float = Field(
+        99.5, gt=50, le=100, title="High percentile", json_schema_extra={"unit": "%"}
+    )
+
+
+class Intensity(BaseModel):
+    """Offset and scale of each channel: ``(voxel - offset) / scale`` has mean 0, sd 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
+def measure_intensity(
+    volume: Volume, config: NormalisationConfig | None = None, *, max_voxels: int = 2_000_000
+) -> Intensity:
+    """Measure percentiles, mean and deviation on slices spread over the volume.
+
+    Parameters
+    ----------
+    volume
+        Image; at most about ``max_voxels`` voxels of it are read.
+    config
+        Percentiles between which intensities are clipped. Volumes that hold NaN
+        or infinity are measured on their finite voxels.
+    max_voxels
+        Bound on what is read; whole planes first, centre crops of huge ones.
+    """
+    config = config or NormalisationConfig()
+    samples = _sample(volume, max_voxels)
+    rows = [_measure_channel(channel, config) for channel in samples]
+    low, high, offset, scale = (tuple(column) for column in zip(*rows, strict=True))
+    return Intensity(low=low, high=high, offset=offset, scale=scale)
+
+
+def _sample(volume: Volume, max_voxels: int) -> npt.NDArray[Any]:
+    z, y, x = volume.shape
+    edge = int(np.sqrt(max_voxels / 8))
+    wy, wx = min(y, edge), min(x, edge)
+    count = int(np.clip(max_voxels // (wy * wx), 1, z))
+    ys = slice((y - wy) // 2, (y - wy) // 2 + wy)
+    xs = slice((x - wx) // 2, (x - wx) // 2 + wx)
+    picks = np.unique(np.linspace(0, z - 1, count).round().astype(int))
+    planes = [volume.read((slice(int(i), int(i) + 1), ys, xs)) for i in picks]
+    return np.concatenate(planes, axis=1).reshape(volume.channels, -1)
+
+
+def _measure_channel(
+    values: npt.NDArray[Any], config: NormalisationConfig
+) -> tuple[float, float, float, float]:
+    finite = values.astype(np.float64)
+    finite = finite[np.isfinite(finite)]
+    if config.kind == "none":
+        return -np.inf, np.inf, 0.0, 1.0
+    if finite.size == 0:
+        return 0.0, 1.0, 0.0, 1.0
+    low, high = np.percentile(finite, [config.low, config.high])
+    if not high > low:
+        low, high = float(finite.min()), float(finite.max())
+    clipped = finite.clip(low, high)
+    deviation = float(clipped.std())
+    return float(low), float(high), float(clipped.mean()), deviation if deviation > 0 else 1.0
+
+
+def normalise(image: npt.NDArray[Any], intensity: Intensity) -> npt.NDArray[np.float32]:
+    """Clip and standardise ``(C, ...)`` voxels; NaN becomes the mean (0).
+
+    Returns
+    -------
+    float32 array of the same shape.
+    """
+    axes = (-1,) + (1,) * (image.ndim - 1)
+    low, high, offset, scale = (
+        np.asarray(v, np.float32).reshape(axes)
+        for v in (intensity.low, intensity.high, intensity.offset, intensity.scale)
+    )
+    out = np.clip(image.astype(np.float32), low, high)
+    out -= offset
+    out /= scale
+    return np.nan_to_num(out, copy=False, nan=0.0)

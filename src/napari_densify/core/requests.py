@@ -1,0 +1,222 @@
+"""What the engine can be asked: frozen messages, one JSON object a line.
+
+A *job* request starts work that yields events until ``Done`` or ``Failed``; the
+others speak to the job under way or to the engine itself. The command line
+builds the same job requests.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from napari_densify.core.settings import PredictSettings, TrainSettings
+
+__all__ = [
+    "Cancel",
+    "ClassicalRequest",
+    "CompareRequest",
+    "EvaluateRequest",
+    "ExportRequest",
+    "InfoRequest",
+    "InstancesRequest",
+    "JobRequest",
+    "Pause",
+    "PredictRequest",
+    "Request",
+    "Resume",
+    "Shutdown",
+    "StrokesChanged",
+    "SuggestRequest",
+    "TrainRequest",
+    "View",
+    "parse_request",
+]
+
+Bounds = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""((z0, z1), (y0, y1), (x0, x1)) in voxels, half-open."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Job(_Message):
+    job: str = Field("", description="Identifier; every answering event carries it")
+
+
+class InfoRequest(_Job):
+    """Shape, dtype, voxel size, chunks; memory and time estimate."""
+
+    kind: Literal["info"] = "info"
+    image: str
+
+
+class TrainRequest(_Job):
+    """Train a model on the paint of one or more volumes."""
+
+    kind: Literal["train"] = "train"
+    images: tuple[str, ...] = Field(min_length=1, description="Paths, projects or FILE::dataset")
+    annotations: tuple[str, ...] = ()
+    output: str = ""
+    project: str = Field("", description="Project whose round this becomes; output may be empty")
+    init: str = ""
+    settings: TrainSettings = TrainSettings()
+    spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the files")
+    live: bool = Field(False, description="Predict the slice on screen and take up new strokes")
+
+
+class PredictRequest(_Job):
+    """Predict one or more volumes with a saved model."""
+
+    kind: Literal["predict"] = "predict"
+    images: tuple[str, ...] = Field(min_length=1)
+    model: str
+    output: str
+    probabilities: str = ""
+    uncertainty: str = ""
+    settings: PredictSettings = PredictSettings()
+    spacing: tuple[float, float, float] | None = None
+    cluster: str = ""
+    view: Bounds | None = Field(None, description="Predict blocks nearest to this first")
+
+
+class ClassicalRequest(_Job):
+    """Run one classical method."""
+
+    kind: Literal["classical"] = "classical"
+    method: str
+    image: str
+    output: str
+    annotations: str = ""
+    parameters: dict[str, Any] = {}
+    tune: bool = Field(False, description="Search the parameters on the paint first")
+    spacing: tuple[float, float, float] | None = None
+
+
+class EvaluateRequest(_Job):
+    """Score a prediction against a truth."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    prediction: str
+    truth: str
+    annotations: str = ""
+    zero: Literal["unscored", "background"] = "unscored"
+    mask: str = ""
+    instances: bool = False
+
+
+class CompareRequest(_Job):
+    """Score several methods side by side and write a report."""
+
+    kind: Literal["compare"] = "compare"
+    image: str
+    annotations: str
+    output: str
+    truth: str = ""
+    methods: tuple[str, ...] = ("all",)
+    models: tuple[str, ...] = ()
+    budget_s: float | None = None
+    held_out: tuple[int, ...] = ()
+    seed: int = 0
+    spacing: tuple[float, float, float] | None = None
+
+
+class SuggestRequest(_Job):
+    """Rank the slices to paint next."""
+
+    kind: Literal["suggest"] = "suggest"
+    image: str
+    model: str
+    annotations: str
+    count: int = Field(5, ge=1)
+    seed: int = 0
+
+
+class InstancesRequest(_Job):
+    """Turn a semantic or boundary prediction into one id per object."""
+
+    kind: Literal["instances"] = "instances"
+    prediction: str
+    output: str
+    parameters: dict[str, Any] = {}
+
+
+class ExportRequest(_Job):
+    """Write a bioimage.io package."""
+
+    kind: Literal["export"] = "export"
+    model: str
+    output: str
+
+
+class Cancel(_Message):
+    """Stop the named job (or all, if empty) and keep what was done."""
+
+    kind: Literal["cancel"] = "cancel"
+    job: str = ""
+
+
+class Pause(_Message):
+    """Hold the job under way still."""
+
+    kind: Literal["pause"] = "pause"
+
+
+class Resume(_Message):
+    """Let the paused job go on."""
+
+    kind: Literal["resume"] = "resume"
+
+
+class View(_Message):
+    """What the user is looking at now."""
+
+    kind: Literal["view"] = "view"
+    region: Bounds | None
+    generation: int
+
+
+class StrokesChanged(_Message):
+    """Regions of the annotations that were flushed to disk."""
+
+    kind: Literal["strokes"] = "strokes"
+    regions: tuple[Bounds, ...]
+
+
+class Shutdown(_Message):
+    """End the engine."""
+
+    kind: Literal["shutdown"] = "shutdown"
+
+
+JobRequest = (
+    InfoRequest
+    | TrainRequest
+    | PredictRequest
+    | ClassicalRequest
+    | EvaluateRequest
+    | CompareRequest
+    | SuggestRequest
+    | InstancesRequest
+    | ExportRequest
+)
+
+Request = Annotated[
+    JobRequest | Cancel | Pause | Resume | View | StrokesChanged | Shutdown,
+    Field(discriminator="kind"),
+]
+
+_adapter: TypeAdapter[Request] = TypeAdapter(Request)
+
+
+def parse_request(line: str | bytes) -> Request:
+    """Read one line of the engine's input.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If the line is not a request.
+    """
+    return _adapter.validate_json(line)

@@ -1,0 +1,260 @@
+"""Settings, declared once: the form, the CLI option, the JSON and the checkpoint follow.
+
+Every field carries ``title`` (label in the form), ``description`` (tooltip and CLI
+help) and bounds; units stand in ``json_schema_extra={"unit": ...}``. ``None``
+means *decide from the data*; a pure ``resolve_*`` function in the layer concerned
+turns wishes plus facts into one frozen plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_densify.core.errors import InputError
+
+__all__ = [
+    "FeatureConfig",
+    "NetworkConfig",
+    "PredictSettings",
+    "Settings",
+    "TrainSettings",
+    "Triple",
+    "apply_overrides",
+]
+
+Triple = tuple[int, int, int]
+S = TypeVar("S", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Base of every settings model: immutable, no unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FeatureConfig(Settings):
+    """Multiscale image features that the network sees beside the raw intensities."""
+
+    sigmas: tuple[float, ...] = Field(
+        (0.7, 1.6, 3.5, 7.0, 14.0),
+        title="Scales",
+        description="Standard deviations of the Gaussians, in voxels of the working grid along X",
+        json_schema_extra={"unit": "voxels"},
+    )
+    kinds: tuple[str, ...] = Field(
+        ("intensity", "edges", "hessian", "structure"),
+        title="Features",
+        description="Which responses are computed at each scale",
+    )
+    planar: bool = Field(True, title="Slice by slice", description="Filter in XY only, not along Z")
+
+
+class NetworkConfig(Settings):
+    """A network, completely: enough to rebuild it before loading its weights."""
+
+    architecture: Literal["unet", "fcn"] = Field("unet", title="Architecture")
+    in_channels: int = Field(1, ge=1, title="Input channels")
+    out_channels: int = Field(2, ge=1, title="Classes")
+    encoder: tuple[tuple[int, ...], ...] = Field(
+        ((16, 16), (32, 32), (64, 64), (128, 128)),
+        title="Encoder",
+        description="Channels of each convolution, level by level from the finest",
+    )
+    decoder: tuple[tuple[int, ...], ...] = Field(
+        ((16, 16), (32, 32), (64, 64)),
+        title="Decoder",
+        description="Channels of each convolution, level by level from the finest",
+    )
+    kernels: tuple[Triple, ...] = Field(
+        ((3, 3, 3),) * 4, title="Kernels", description="Kernel size (Z, Y, X) of each level"
+    )
+    pools: tuple[Triple, ...] = Field(
+        ((2, 2, 2),) * 3,
+        title="Pooling",
+        description="Pooling factor (Z, Y, X) between neighbouring levels",
+    )
+    padding: Literal["same", "valid"] = Field("same", title="Padding")
+    norm: Literal["group", "batch", "instance", "none"] = Field("group", title="Normalisation")
+    norm_groups: int = Field(4, ge=1, title="Groups", description="Groups of group normalisation")
+    activation: Literal["relu", "leaky_relu", "silu", "prelu", "elu"] = Field(
+        "relu", title="Activation"
+    )
+    down: Literal["max", "average", "strided", "dilated"] = Field("max", title="Down-sampling")
+    up: Literal["nearest", "linear", "transposed", "resize_conv"] = Field(
+        "nearest", title="Up-sampling"
+    )
+    up_channels: tuple[int, ...] | None = Field(
+        None,
+        title="Up-convolution channels",
+        description="Channels after the up-convolution to each decoder level; None: as its skip",
+    )
+    up_bias: bool = Field(True, title="Bias in up-convolutions")
+    skip: Literal["concat", "sum"] = Field("concat", title="Skip connections")
+    residual: bool = Field(False, title="Residual blocks")
+    attention: bool = Field(False, title="Attention gates")
+    deep_supervision: bool = Field(False, title="Deep supervision")
+    dropout: float = Field(0.0, ge=0, lt=1, title="Dropout at the bottleneck")
+    head: Literal["softmax", "sigmoid"] = Field("softmax", title="Output")
+
+
+class TrainSettings(Settings):
+    """What a user may wish of a training; everything left at None is resolved."""
+
+    preset: str = Field("auto", title="Preset", description="auto, fast, paper-3d, paper-2d, ...")
+    budget_s: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        title="Time budget",
+        description="Wall-clock time from start to saved model",
+        json_schema_extra={"unit": "s"},
+    )
+    steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, title="Steps", description="Number of optimiser steps, instead of a time budget"
+    )
+    device: str = Field("auto", title="Device", description="auto, cpu, cuda, cuda:N or mps")
+    seed: int = Field(0, ge=0, title="Seed", description="Seed of all random choices")
+    held_out: tuple[int, ...] = Field(
+        (),
+        title="Held-out slices",
+        description="Painted Z slices that are never trained on, only scored",
+    )
+    level: int = Field(0, ge=0, title="Pyramid level", description="Level of a multiscale image")
+    channels: tuple[int, ...] | None = Field(
+        None, title="Channels", description="Image channels that the network sees; None: all"
+    )
+    working_factor: Triple | None = Field(
+        None,
+        title="Working resolution",
+        description="Down-sampling (Z, Y, X) before the network; None: chosen from the data",
+    )
+    patch: Triple | None = Field(
+        None,
+        title="Patch",
+        description="Training patch (Z, Y, X) on the working grid",
+        json_schema_extra={"unit": "voxels"},
+    )
+    batch: Annotated[int, Field(ge=1)] | None = Field(
+        None, title="Batch", description="Patches a step"
+    )
+    base_channels: Annotated[int, Field(ge=4, le=128)] | None = Field(
+        None, title="Width", description="Channels of the finest level; doubled at each level"
+    )
+    depth: Annotated[int, Field(ge=1, le=6)] | None = Field(
+        None, title="Depth", description="Resolution levels"
+    )
+    features: bool | None = Field(
+        None,
+        title="Multiscale features",
+        description="Give the network Gaussian, edge and Hessian features beside the image",
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(None, title="Learning rate")
+    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = Field(None, title="Weight decay")
+    optimiser: Literal["adamw", "adam", "sgd"] | None = Field(None, title="Optimiser")
+    schedule: Literal["constant", "step", "plateau", "cosine", "one-cycle"] | None = Field(
+        None, title="Schedule"
+    )
+    loss: str | None = Field(
+        None, title="Loss", description="ce, weighted-ce, dice, dice-ce, focal, tversky, ..."
+    )
+    class_weights: Literal["none", "sqrt", "inverse"] | None = Field(
+        None,
+        title="Class weights",
+        description="How rare classes are weighted, from painted voxels",
+    )
+    augment: Literal["none", "light", "full"] | None = Field(None, title="Augmentation")
+    ema: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, title="EMA decay", description="Averaging of the weights that predict; 0: off"
+    )
+    precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", title="Precision")
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        None, title="Threads", description="CPU threads; None: all"
+    )
+
+
+class PredictSettings(Settings):
+    """What a user may wish of a prediction."""
+
+    device: str = Field("auto", title="Device", description="auto, cpu, cuda, cuda:N or mps")
+    region: str = Field(
+        "", title="Region", description="z0:z1,y0:y1,x0:x1 in voxels; empty: the whole volume"
+    )
+    block: Triple | None = Field(
+        None, title="Block", description="Write region of a block; None: from memory and chunks"
+    )
+    resume: bool = Field(False, title="Resume", description="Keep the blocks already written")
+    mirrors: int | None = Field(
+        None,
+        ge=1,
+        le=8,
+        title="Mirrored passes",
+        description="Average over this many flips and transposes; None: as the model says",
+    )
+    precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", title="Precision")
+    level: int = Field(0, ge=0, title="Pyramid level", description="Level of a multiscale image")
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        None, title="Threads", description="CPU threads; None: all"
+    )
+
+
+def apply_overrides(settings: S, pairs: Iterable[str] | Mapping[str, Any]) -> S:
+    """Return ``settings`` with ``name=value`` overrides parsed and validated.
+
+    Parameters
+    ----------
+    settings
+        Settings to start from.
+    pairs
+        ``name=value`` texts (values are read as JSON where possible, so
+        ``patch=[16,64,64]`` or ``patch=16,64,64`` both work), or a mapping.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, a value of the wrong type, or one out of bounds.
+    """
+    names = type(settings).model_fields
+    if isinstance(pairs, Mapping):
+        changes = dict(pairs)
+    else:
+        changes = {}
+        for text in pairs:
+            name, eq, value = text.partition("=")
+            if not eq:
+                raise InputError(f"{text!r} is not name=value", where="--set")
+            changes[name.strip().replace("-", "_")] = _parse_value(value.strip())
+    for name in changes:
+        if name not in names:
+            raise InputError(
+                f"unknown setting {name!r}",
+                where="--set",
+                mend=f"one of: {', '.join(sorted(names))}",
+            )
+    return validated(type(settings), {**settings.model_dump(), **changes}, where="--set")
+
+
+def validated(model: type[S], values: Mapping[str, Any], *, where: str) -> S:
+    """Build a settings model; a validation error becomes one clear line."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{name} = {first['input']!r} is not valid: {first['msg'].lower()}", where=where
+        ) from None
+
+
+def _parse_value(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    if text.lower() in {"none", ""}:
+        return None
+    if "," in text:
+        return [_parse_value(part) for part in text.split(",")]
+    return text

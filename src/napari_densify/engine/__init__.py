@@ -1,0 +1,1 @@
+"""Requests to jobs to events, without Qt."""

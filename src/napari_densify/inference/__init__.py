@@ -1,0 +1,1 @@
+"""Prediction of volumes of any size."""

@@ -1,0 +1,1 @@
+"""Readers and writers: any file to a Volume and back."""

@@ -1,0 +1,1 @@
+"""Networks built from a frozen config, and their files."""

@@ -1,0 +1,1 @@
+"""The napari plugin: draws and asks, computes nothing."""
