@@ -44,8 +44,8 @@ class FeatureConfig(Settings):
         description="Standard deviations of the Gaussians, in voxels of the working grid along X",
         json_schema_extra={"unit": "voxels"},
     )
-    kinds: tuple[str, ...] = Field(
-        ("intensity", "edges", "hessian", "structure"),
+    kinds: tuple[Literal["intensity", "edges", "hessian"], ...] = Field(
+        ("intensity", "edges", "hessian"),
         title="Features",
         description="Which responses are computed at each scale",
     )
