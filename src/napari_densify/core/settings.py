@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_densify.core.errors import InputError
 
@@ -89,15 +89,79 @@ class NetworkConfig(Settings):
     up_channels: tuple[int, ...] | None = Field(
         None,
         title="Up-convolution channels",
-        description="Channels after the up-convolution to each decoder level; None: as its skip",
+        description="Channels after up-sampling to each decoder level; None: an up-convolution "
+        "gives as many as its skip, nearest and linear keep what they get",
+    )
+    up_kernel: Triple | None = Field(
+        None,
+        title="Kernel of resize_conv",
+        description="Kernel (Z, Y, X) of the convolution after up-sampling; None: as the level",
     )
     up_bias: bool = Field(True, title="Bias in up-convolutions")
+    up_activation: bool = Field(
+        False, title="Activated up-convolutions", description="Normalise and activate them too"
+    )
     skip: Literal["concat", "sum"] = Field("concat", title="Skip connections")
     residual: bool = Field(False, title="Residual blocks")
     attention: bool = Field(False, title="Attention gates")
     deep_supervision: bool = Field(False, title="Deep supervision")
     dropout: float = Field(0.0, ge=0, lt=1, title="Dropout at the bottleneck")
+    dropout_levels: int = Field(
+        1, ge=1, title="Levels with dropout", description="That many, from the coarsest up"
+    )
     head: Literal["softmax", "sigmoid"] = Field("softmax", title="Output")
+    batch_statistics: bool = Field(
+        False,
+        title="Batch statistics",
+        description="Batch normalisation with the batch's own statistics in prediction too",
+    )
+    dilations: tuple[int, ...] | None = Field(
+        None, title="Dilations", description="Of the encoder's convolutions, level by level"
+    )
+    slice_context: int = Field(
+        0,
+        ge=0,
+        le=8,
+        title="Neighbouring slices",
+        description="Slices above and below that are given as further channels (2.5D)",
+    )
+    score_levels: int = Field(
+        3, ge=1, title="Score levels", description="Coarsest levels that an FCN sums scores of"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> NetworkConfig:
+        levels = len(self.encoder)
+        if not 1 <= levels <= 8:
+            raise ValueError("a network has 1 to 8 levels")
+        widths = [n for row in (*self.encoder, *self.decoder) for n in row]
+        widths += self.up_channels or ()
+        if not all(self.encoder) or not all(1 <= n <= 8192 for n in widths):
+            raise ValueError("each level needs convolutions of 1 to 8192 channels")
+        if not all(1 <= n <= 15 for row in (*self.kernels, *self.pools) for n in row):
+            raise ValueError("kernels and pools are 1 to 15 voxels wide")
+        wanted = {"kernels": levels, "pools": levels - 1}
+        wanted |= {"decoder": levels - 1} if self.architecture == "unet" else {}
+        wanted |= {"up_channels": levels - 1} if self.up_channels else {}
+        wanted |= {"dilations": levels} if self.dilations else {}
+        for name, count in wanted.items():
+            if len(getattr(self, name)) != count:
+                raise ValueError(f"{levels} levels need {count} {name}")
+        return self._check_valid()
+
+    def _check_valid(self) -> NetworkConfig:
+        if self.padding == "valid" and (
+            self.architecture == "fcn"
+            or self.up not in ("transposed", "nearest")
+            or self.down == "dilated"
+            or self.deep_supervision
+            or self.dilations
+        ):
+            raise ValueError(
+                "valid convolutions go with a U-Net, transposed or nearest up-sampling, no "
+                "dilation and no deep supervision"
+            )
+        return self
 
 
 class TrainSettings(Settings):
@@ -129,6 +193,12 @@ class TrainSettings(Settings):
         title="Working resolution",
         description="Down-sampling (Z, Y, X) before the network; None: chosen from the data",
     )
+    subvoxel: bool | None = Field(
+        None,
+        title="Sub-voxel output",
+        description="Predict every voxel although the network works on a coarser grid",
+    )
+    norm: Literal["group", "batch", "instance", "none"] | None = Field(None, title="Normalisation")
     patch: Triple | None = Field(
         None,
         title="Patch",

@@ -1,1 +1,25 @@
-"""Networks built from a frozen config, and their files."""
+"""Networks: built from a frozen configuration, saved with everything that rebuilds them."""
+
+from napari_densify.networks.build import build_network, count_parameters
+from napari_densify.networks.checkpoint import LoadedModel, load_model, read_spec, save_model
+from napari_densify.networks.geometry import (
+    input_shape_for,
+    level_strides,
+    output_shape,
+    receptive_radius,
+    valid_margin,
+)
+
+__all__ = [
+    "LoadedModel",
+    "build_network",
+    "count_parameters",
+    "input_shape_for",
+    "level_strides",
+    "load_model",
+    "output_shape",
+    "read_spec",
+    "receptive_radius",
+    "save_model",
+    "valid_margin",
+]

@@ -1,0 +1,273 @@
+"""Layers that the networks are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_densify.core.settings import NetworkConfig, Triple
+
+__all__ = [
+    "AttentionGate",
+    "ConvolutionBlock",
+    "Down",
+    "Head",
+    "SliceContext",
+    "Up",
+    "centre_crop",
+    "crop_to",
+]
+
+
+def centre_crop(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Central part of ``(N, C, Z, Y, X)`` with the given (Z, Y, X) size."""
+    for axis, n in enumerate(size, start=2):
+        if x.shape[axis] != n:
+            x = x.narrow(axis, (x.shape[axis] - n) // 2, n)
+    return x
+
+
+def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
+    """First (Z, Y, X) voxels of ``x``: undoes the padding of :class:`Down`."""
+    for axis, n in enumerate(size, start=2):
+        if x.shape[axis] != n:
+            x = x.narrow(axis, 0, n)
+    return x
+
+
+def make_norm(config: NetworkConfig, channels: int) -> nn.Module:
+    """Normalisation layer of the configuration for so many channels."""
+    match config.norm:
+        case "group":
+            return nn.GroupNorm(gcd(config.norm_groups, channels), channels)
+        case "batch":
+            return nn.BatchNorm3d(channels, track_running_stats=not config.batch_statistics)
+        case "instance":  # the same sums; unlike InstanceNorm3d it keeps channels_last_3d
+            return nn.GroupNorm(channels, channels)
+        case "none":
+            return nn.Identity()
+
+
+def make_activation(config: NetworkConfig, channels: int) -> nn.Module:
+    """Activation of the configuration."""
+    match config.activation:
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "leaky_relu":
+            return nn.LeakyReLU(0.01, inplace=True)
+        case "silu":
+            return nn.SiLU(inplace=True)
+        case "elu":
+            return nn.ELU(inplace=True)
+        case "prelu":
+            return nn.PReLU(channels)
+
+
+class Convolution(nn.Conv3d):
+    """3D convolution with ``same`` or ``valid`` padding, even kernels included."""
+
+    def __init__(
+        self,
+        channels: tuple[int, int],
+        kernel: Triple,
+        *,
+        padding: str = "same",
+        dilation: int = 1,
+        bias: bool = True,
+    ) -> None:
+        odd = all(k % 2 for k in kernel)
+        pad: str | Triple = "same" if padding == "same" else (0, 0, 0)
+        if padding == "same" and odd:  # numbers: no detour through an explicit pad
+            z, y, x = (k // 2 * dilation for k in kernel)
+            pad = (z, y, x)
+        super().__init__(*channels, kernel, padding=pad, dilation=dilation, bias=bias)
+
+
+class ConvolutionBlock(nn.Module):
+    """Convolution, normalisation, activation, once for each entry of ``widths``.
+
+    A residual block adds its input (projected by a 1x1x1 convolution if the
+    number of channels changes) before the last activation (He et al. 2016).
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        in_channels: int,
+        widths: Sequence[int],
+        kernel: Triple,
+        *,
+        dilation: int = 1,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        channels = in_channels
+        for width in widths:
+            convolution = Convolution(
+                (channels, width), kernel, padding=config.padding, dilation=dilation
+            )
+            self.layers.append(nn.Sequential(convolution, make_norm(config, width)))
+            channels = width
+        self.activations = nn.ModuleList(make_activation(config, n) for n in widths)
+        self.shortcut: nn.Module | None = None
+        if config.residual:
+            self.shortcut = (
+                nn.Identity() if in_channels == channels else nn.Conv3d(in_channels, channels, 1)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, in, Z, Y, X)`` to ``(N, widths[-1], z, y, x)``."""
+        start = x
+        last = len(self.layers) - 1
+        for i, (layer, activation) in enumerate(zip(self.layers, self.activations, strict=True)):
+            x = layer(x)
+            if i == last and self.shortcut is not None:
+                x = x + self.shortcut(centre_crop(start, x.shape[2:]))
+            x = activation(x)
+        return x
+
+
+class Down(nn.Module):
+    """Down-sampling by a pool; a size that it doesn't divide is padded with its border."""
+
+    def __init__(self, config: NetworkConfig, pool: Triple, in_channels: int, out: int) -> None:
+        super().__init__()
+        self.kind = config.down
+        self.pool = pool
+        self.out_channels = in_channels
+        if config.down in ("strided", "dilated"):
+            self.out_channels = out
+            self.convolution = nn.Sequential(
+                _down_convolution(config.down, in_channels, out, pool),
+                make_norm(config, out),
+                make_activation(config, out),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, Z, Y, X)`` to ceil(size / pool) voxels."""
+        x = pad_to_multiple(x, self.pool)
+        if self.kind == "max":
+            return F.max_pool3d(x, self.pool)
+        if self.kind == "average":
+            return F.avg_pool3d(x, self.pool)
+        result: Tensor = self.convolution(x)
+        return result
+
+
+def _down_convolution(kind: str, channels: int, out: int, pool: Triple) -> nn.Conv3d:
+    if kind == "strided":
+        return nn.Conv3d(channels, out, pool, stride=pool)
+    taps = [(3, 2) if p > 1 else (1, 1) for p in pool]  # kernel and dilation of each axis
+    (kz, dz), (ky, dy), (kx, dx) = taps
+    padding = (kz // 2 * dz, ky // 2 * dy, kx // 2 * dx)
+    return nn.Conv3d(
+        channels, out, (kz, ky, kx), stride=pool, padding=padding, dilation=(dz, dy, dx)
+    )
+
+
+def pad_to_multiple(x: Tensor, pool: Triple) -> Tensor:
+    """Repeat the far border so that the pool divides the (Z, Y, X) size."""
+    missing = [-n % p for n, p in zip(x.shape[2:], pool, strict=True)]
+    if not any(missing):
+        return x
+    z, y, x_ = missing
+    return F.pad(x, (0, x_, 0, y, 0, z), mode="replicate")
+
+
+class Up(nn.Module):
+    """Up-sampling by a factor, with or without a convolution."""
+
+    def __init__(self, config: NetworkConfig, level: int, in_channels: int, skip: int) -> None:
+        super().__init__()
+        self.kind = config.up
+        self.pool = config.pools[level]
+        out = config.up_channels[level] if config.up_channels else None
+        if out is None:
+            learned = config.up in ("transposed", "resize_conv") or config.skip == "sum"
+            out = skip if learned else in_channels
+        self.out_channels = out
+        self.convolution = self._make_convolution(config, level, in_channels, out)
+        self.finish: nn.Module = nn.Identity()
+        if config.up_activation:
+            self.finish = nn.Sequential(make_norm(config, out), make_activation(config, out))
+
+    def _make_convolution(
+        self, config: NetworkConfig, level: int, in_channels: int, out: int
+    ) -> nn.Module:
+        if config.up == "transposed":
+            return nn.ConvTranspose3d(
+                in_channels, out, self.pool, stride=self.pool, bias=config.up_bias
+            )
+        if config.up == "resize_conv":
+            kernel = config.up_kernel or config.kernels[level]
+            return Convolution((in_channels, out), kernel, bias=config.up_bias)
+        if out != in_channels:
+            return nn.Conv3d(in_channels, out, 1, bias=config.up_bias)
+        return nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, Z, Y, X)`` to size * pool voxels."""
+        if self.kind == "transposed":
+            x = self.convolution(x)
+        elif self.kind == "resize_conv":
+            x = self.convolution(self._resize(x))
+        else:  # a projection is cheaper before the resize, and gives the same
+            x = self._resize(self.convolution(x))
+        result: Tensor = self.finish(x)
+        return result
+
+    def _resize(self, x: Tensor) -> Tensor:
+        factor = tuple(float(p) for p in self.pool)
+        if self.kind == "linear":
+            return F.interpolate(x, scale_factor=factor, mode="trilinear", align_corners=False)
+        return F.interpolate(x, scale_factor=factor, mode="nearest")
+
+
+class AttentionGate(nn.Module):
+    """Additive attention gate on a skip connection (Oktay et al. 2018, eq. 1-2)."""
+
+    def __init__(self, config: NetworkConfig, skip: int, gate: int) -> None:
+        super().__init__()
+        inner = max(skip // 2, 1)
+        self.skip = nn.Sequential(nn.Conv3d(skip, inner, 1), make_norm(config, inner))
+        self.gate = nn.Sequential(nn.Conv3d(gate, inner, 1), make_norm(config, inner))
+        self.score = nn.Conv3d(inner, 1, 1)
+
+    def forward(self, skip: Tensor, gate: Tensor) -> Tensor:
+        """Weigh ``skip`` (N, C, Z, Y, X) by ``gate`` of the same spatial shape."""
+        alpha = torch.sigmoid(self.score(F.relu(self.skip(skip) + self.gate(gate))))
+        return skip * alpha
+
+
+class Head(nn.Module):
+    """1x1x1 convolution to the classes, in float32 even under autocast."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv3d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, Z, Y, X)`` to float32 logits ``(N, K, Z, Y, X)``."""
+        with torch.autocast(device_type=x.device.type, enabled=False):
+            logits: Tensor = self.convolution(x.float())
+        return logits
+
+
+class SliceContext(nn.Module):
+    """Neighbouring slices as further channels (2.5D); the end slices are repeated."""
+
+    def __init__(self, slices: int) -> None:
+        super().__init__()
+        self.slices = slices
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, Z, Y, X)`` to ``(N, C * (2 slices + 1), Z, Y, X)``."""
+        if self.slices == 0:
+            return x
+        padded = F.pad(x, (0, 0, 0, 0, self.slices, self.slices), mode="replicate")
+        depth = x.shape[2]
+        return torch.cat([padded.narrow(2, i, depth) for i in range(2 * self.slices + 1)], dim=1)
