@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from napari_densify.core.blocks import Region
@@ -25,14 +26,23 @@ class JobControl:
         Region on screen, to be predicted first; None if nobody is looking.
     view_generation
         Number of ``view``; answers carry it, so that stale ones are dropped.
+    started_monotonic
+        ``time.monotonic()`` at which the user's wait began: a budget counts from
+        here. On the command line that is the start of the process, so that the
+        interpreter's start-up and the imports count too.
     """
 
     stop: bool = False
     changed: list[Region] = field(default_factory=list)
     view: Region | None = None
     view_generation: int = 0
+    started_monotonic: float = field(default_factory=time.monotonic)
 
     def take_changed(self) -> list[Region]:
         """Return the regions painted since the last call, and forget them."""
         changed, self.changed = self.changed, []
         return changed
+
+    def elapsed(self) -> float:
+        """Seconds that the user has been waiting for this job."""
+        return time.monotonic() - self.started_monotonic

@@ -20,12 +20,14 @@ __all__ = [
     "Ready",
     "Started",
     "StepDone",
+    "dump_event",
     "parse_event",
 ]
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN and infinity travel as strings: valid JSON, and read back as the same numbers.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     job: str = Field("", description="Identifier of the request that this answers")
 
@@ -160,6 +162,16 @@ Event = Annotated[
 ]
 
 _adapter: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def dump_event(event: Event) -> bytes:
+    """One line of UTF-8 JSON, line feed included; numpy scalars and paths are made plain."""
+    return event.model_dump_json(fallback=_plain).encode() + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    tolist = getattr(value, "tolist", None)
+    return tolist() if tolist else str(value)
 
 
 def parse_event(line: str | bytes) -> Event:

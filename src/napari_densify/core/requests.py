@@ -17,6 +17,7 @@ __all__ = [
     "Cancel",
     "ClassicalRequest",
     "CompareRequest",
+    "DoctorRequest",
     "EvaluateRequest",
     "ExportRequest",
     "InfoRequest",
@@ -24,6 +25,7 @@ __all__ = [
     "JobRequest",
     "Pause",
     "PredictRequest",
+    "ReplayRequest",
     "Request",
     "Resume",
     "Shutdown",
@@ -51,6 +53,7 @@ class InfoRequest(_Job):
 
     kind: Literal["info"] = "info"
     image: str
+    spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the file")
 
 
 class TrainRequest(_Job):
@@ -93,6 +96,8 @@ class ClassicalRequest(_Job):
     parameters: dict[str, Any] = {}
     tune: bool = Field(False, description="Search the parameters on the paint first")
     spacing: tuple[float, float, float] | None = None
+    region: Bounds | None = Field(None, description="Only this part: the preview of a slider")
+    generation: int = Field(0, description="Number of a preview; its answer carries it")
 
 
 class EvaluateRequest(_Job):
@@ -151,6 +156,20 @@ class ExportRequest(_Job):
     output: str
 
 
+class ReplayRequest(_Job):
+    """Do again, headless, what the history of a project says."""
+
+    kind: Literal["replay"] = "replay"
+    project: str
+    output: str = Field("", description="Folder for the new files; empty: beside the project")
+
+
+class DoctorRequest(_Job):
+    """Say which device, which speed, and what is missing, with the fix."""
+
+    kind: Literal["doctor"] = "doctor"
+
+
 class Cancel(_Message):
     """Stop the named job (or all, if empty) and keep what was done."""
 
@@ -201,6 +220,8 @@ JobRequest = (
     | SuggestRequest
     | InstancesRequest
     | ExportRequest
+    | ReplayRequest
+    | DoctorRequest
 )
 
 Request = Annotated[

@@ -1,0 +1,66 @@
+"""The engine's pipes: private copies of stdin and stdout that no library can disturb."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from typing import BinaryIO
+
+from napari_densify.core.events import Event, dump_event
+
+__all__ = ["Channel", "claim_stdin", "claim_stdout"]
+
+
+class Channel:
+    """Writes events, one UTF-8 JSON object a line; may be used from several threads.
+
+    Parameters
+    ----------
+    stream
+        Binary stream that nobody else writes to.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, event: Event) -> None:
+        """Write one event at once.
+
+        Raises
+        ------
+        BrokenPipeError
+            If the reader has gone.
+        """
+        line = dump_event(event)
+        with self._lock:
+            self._stream.write(line)
+            self._stream.flush()
+
+
+def claim_stdout() -> BinaryIO:
+    """Keep stdout for the protocol and send everything else that is printed to stderr.
+
+    The descriptor is duplicated and descriptor 1 pointed at stderr, so that
+    neither a Python ``print`` nor one from a C library gets into the protocol.
+    """
+    sys.stdout.flush()
+    private = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    for stream in (sys.stderr, sys.__stdout__):
+        # A message with characters that the terminal cannot show must not end a job.
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    return os.fdopen(private, "wb", buffering=0)
+
+
+def claim_stdin() -> BinaryIO:
+    """Keep stdin for the protocol; libraries and child processes find an empty one."""
+    private = os.dup(0)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return os.fdopen(private, "rb")

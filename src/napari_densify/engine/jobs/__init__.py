@@ -1,0 +1,41 @@
+"""One file per job; each is a generator of events.
+
+A job module imports what is heavy inside its function, so that an engine that only
+previews classical methods never loads torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from napari_densify.core import requests as ask
+from napari_densify.core.control import JobControl
+from napari_densify.core.events import Event
+from napari_densify.engine.jobs import doctor, info, train
+
+__all__ = ["run_job"]
+
+_JOBS: dict[type[ask._Job], Callable[[Any, JobControl], Iterator[Event]]] = {
+    ask.DoctorRequest: doctor.run,
+    ask.InfoRequest: info.run,
+    ask.TrainRequest: train.run,
+}
+
+
+def run_job(request: ask.JobRequest, control: JobControl) -> Iterator[Event]:
+    """Do what a request asks; the events end with ``Done``.
+
+    Parameters
+    ----------
+    request
+        What is to be done.
+    control
+        Mailbox of the job, filled by the caller between two events.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be used.
+    """
+    yield from _JOBS[type(request)](request, control)

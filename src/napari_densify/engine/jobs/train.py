@@ -1,0 +1,84 @@
+"""``train``: one model from the paint of one or more volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_densify.core.control import JobControl
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Done, Event, HeldOutScore, ModelSaved, StepDone
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.requests import TrainRequest
+from napari_densify.engine.outputs import require_writable
+from napari_densify.engine.sources import Painted, open_painted
+
+__all__ = ["run"]
+
+
+def run(request: TrainRequest, control: JobControl) -> Iterator[Event]:
+    """Train and save a model; a stopped training saves what it has learned."""
+    target = require_writable(request.output, suffixes=(".safetensors",))
+    sources = open_sources(request)
+    yield from train_to(target, request, sources, control)
+
+
+def open_sources(request: TrainRequest) -> list[Painted]:
+    """Open every image with its annotations.
+
+    Raises
+    ------
+    InputError
+        If there are not as many annotations as images, or one cannot be used.
+    """
+    annotations = request.annotations or tuple("" for _ in request.images)
+    if len(annotations) != len(request.images):
+        raise InputError(
+            f"{len(request.images)} image(s) but {len(annotations)} annotation(s)",
+            where="--annotations",
+            mend="give one for each image, in the same order",
+        )
+    settings = request.settings
+    return [
+        open_painted(
+            image,
+            paint,
+            spacing=request.spacing,
+            level=settings.level,
+            channels=settings.channels,
+        )
+        for image, paint in zip(request.images, annotations, strict=True)
+    ]
+
+
+def train_to(
+    target: Path, request: TrainRequest, sources: list[Painted], control: JobControl
+) -> Iterator[Event]:
+    """Train on opened sources; pass the events on and end with ``Done``."""
+    from napari_densify.training import TrainingSource, train
+
+    last: dict[type[Event], Event] = {}
+    for event in train(
+        [TrainingSource(s.volume, s.annotations) for s in sources],
+        request.settings,
+        output=target,
+        classes=common_classes(sources),
+        control=control,
+        started=control.started_monotonic,
+    ):
+        last[type(event)] = event
+        yield event
+    saved, step, score = (last.get(t) for t in (ModelSaved, StepDone, HeldOutScore))
+    result = {"model": str(target), "seconds": round(control.elapsed(), 1)}
+    if isinstance(saved, ModelSaved):
+        result["steps"] = saved.steps
+    if isinstance(step, StepDone):
+        result["loss"] = step.loss
+    if isinstance(score, HeldOutScore):
+        result["held_out"] = score.model_dump(exclude={"job", "kind"})
+    yield Done(result=result, stopped=control.stop)
+
+
+def common_classes(sources: list[Painted]) -> ClassTable | None:
+    """Class table of the first source that has one."""
+    return next((s.classes for s in sources if s.classes is not None), None)

@@ -1,0 +1,67 @@
+"""Can the results be written? Asked before the work, not after it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from napari_densify.core.errors import InputError
+
+__all__ = ["require_folder", "require_writable"]
+
+
+def require_writable(path: str | Path, *, suffixes: tuple[str, ...] = ()) -> Path:
+    """Make sure that a file or zarr folder can be written at ``path``.
+
+    Missing parent folders are created.
+
+    Parameters
+    ----------
+    path
+        File, or folder in the case of zarr, that is going to be written.
+    suffixes
+        Endings that are allowed; any if empty.
+
+    Raises
+    ------
+    InputError
+        If the ending is another one, if a plain folder stands there, or if the
+        folder cannot be written.
+    """
+    target = Path(path)
+    if suffixes and not target.name.lower().endswith(suffixes):
+        raise InputError(
+            "the ending tells the format, and this one is not known",
+            where=str(target),
+            mend=f"end it with {' or '.join(suffixes)}",
+        )
+    if target.is_dir() and target.suffix.lower() != ".zarr":
+        raise InputError(
+            "is a folder, not a file",
+            where=str(target),
+            mend="name the file to be written",
+        )
+    require_folder(target.parent)
+    return target
+
+
+def require_folder(path: str | Path) -> Path:
+    """Create a folder where it is missing and make sure that it can be written.
+
+    Raises
+    ------
+    InputError
+        If it cannot be created or written.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror or error})",
+            where=str(folder),
+            mend="choose another output, or free it",
+        ) from None
+    return folder

@@ -1,0 +1,131 @@
+"""From what the user names (a path, a project, FILE::dataset) to volumes and paint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_densify.annotations import Annotations, ArrayAnnotations
+from napari_densify.core.errors import InputError
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.volume import Spacing, Volume
+
+__all__ = ["Painted", "is_project", "open_painted", "open_paint", "open_volume", "require_shape"]
+
+# Label arrays up to this size are read into memory once; larger ones stay on disk.
+_IN_MEMORY_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A volume with its paint.
+
+    Attributes
+    ----------
+    volume
+        Image.
+    annotations
+        Paint, of the same shape.
+    classes
+        Class table, where the annotations come with one.
+    held_out
+        Slices that the project keeps for scoring.
+    """
+
+    volume: Volume
+    annotations: Annotations
+    classes: ClassTable | None = None
+    held_out: tuple[int, ...] = ()
+
+
+def is_project(address: str) -> bool:
+    """Whether an address is a project folder."""
+    return (Path(address) / "project.json").is_file()
+
+
+def open_volume(
+    address: str,
+    *,
+    spacing: Spacing | None = None,
+    level: int = 0,
+    channels: tuple[int, ...] | None = None,
+) -> Volume:
+    """Open an image, or the image of a project.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if is_project(address):
+        from napari_densify.project import Project
+
+        volume = Project.open(address, read_only=True).image()
+        return volume.with_spacing(spacing) if spacing else volume
+    from napari_densify.io import open_image
+
+    return open_image(address, level=level, channels=channels, spacing=spacing)
+
+
+def open_paint(address: str) -> tuple[Annotations, ClassTable | None]:
+    """Open annotations, or those of a project, with their class table if they have one."""
+    if is_project(address):
+        from napari_densify.project import Project
+
+        project = Project.open(address, read_only=True)
+        return project.annotations(), project.classes
+    from napari_densify.io import open_labels
+
+    labels = open_labels(address)
+    small = labels.dtype.itemsize * labels.shape[0] * labels.shape[1] * labels.shape[2]
+    array = labels.read_labels() if small <= _IN_MEMORY_BYTES else labels.data
+    return ArrayAnnotations(array), labels.metadata.get("classes")
+
+
+def open_painted(
+    image: str,
+    annotations: str,
+    *,
+    spacing: Spacing | None = None,
+    level: int = 0,
+    channels: tuple[int, ...] | None = None,
+) -> Painted:
+    """Open a volume and its paint; of a project, both.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read, if there are no annotations, or if the shapes differ.
+    """
+    source = annotations or (image if is_project(image) else "")
+    if not source:
+        raise InputError(
+            "no annotations given", where=image, mend="name them with --annotations, or a project"
+        )
+    volume = open_volume(image, spacing=spacing, level=level, channels=channels)
+    paint, classes = open_paint(source)
+    require_shape(paint.shape, volume.shape, where=source, other=image)
+    held_out: tuple[int, ...] = ()
+    if is_project(source):
+        from napari_densify.project import Project
+
+        held_out = tuple(Project.open(source, read_only=True).held_out)
+    return Painted(volume, paint, classes, held_out)
+
+
+def require_shape(
+    shape: tuple[int, ...], expected: tuple[int, ...], *, where: str, other: str
+) -> None:
+    """Refuse arrays of different shapes, in one line that names both.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+    """
+    if tuple(shape) != tuple(expected):
+        raise InputError(
+            f"has shape {tuple(shape)} but {other} has {tuple(expected)} (Z, Y, X)",
+            where=where,
+            mend="give arrays of the same volume at the same resolution",
+        )
