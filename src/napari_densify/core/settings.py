@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from napari_densify.core.base import Settings
 from napari_densify.core.errors import InputError
 
 __all__ = [
@@ -27,12 +28,6 @@ __all__ = [
 
 Triple = tuple[int, int, int]
 S = TypeVar("S", bound="Settings")
-
-
-class Settings(BaseModel):
-    """Base of every settings model: immutable, no unknown names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FeatureConfig(Settings):
