@@ -27,18 +27,16 @@ Labels = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one volume is annotated: voxel size in nm, painted slices, brush."""
+    """How one volume is annotated: painted slices, radius and coverage of the brush."""
 
-    spacing: tuple[float, float, float]
     slices: tuple[int, ...]
     brush_radius: float
     coverage: float
 
 
 RECIPES = {
-    # 10 nm according to the paper; the files do not say.
-    "fibsem": Recipe((10.0, 10.0, 10.0), (6, 19, 32, 44), brush_radius=7, coverage=0.4),
-    "nuclei": Recipe((283.718, 126.786, 126.786), (16, 38, 60, 82), brush_radius=9, coverage=0.45),
+    "fibsem": Recipe((6, 19, 32, 44), brush_radius=7, coverage=0.4),
+    "nuclei": Recipe((16, 38, 60, 82), brush_radius=9, coverage=0.45),
 }
 
 
@@ -104,7 +102,7 @@ def main() -> None:
         "image": image, "instances": instances, "truth": truth, "annotations": paint(truth, recipe)
     }  # fmt: skip
     for name, volume in volumes.items():
-        write(files.licence.with_name(f"{name}.tif"), volume, recipe.spacing)
+        write(files.licence.with_name(f"{name}.tif"), volume, files.spacing)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
+from napari_densify.core.volume import Spacing
 
 __all__ = ["SampleFiles", "sample_files", "sample_names"]
 
@@ -34,6 +35,8 @@ class SampleFiles:
         One id per object, 0 where there is none; None if the volume has no objects.
     licence
         Licence text of the volume.
+    spacing
+        Voxel size (Z, Y, X) in nm, as in the files.
     classes
         Names of the codes in ``annotations`` and ``truth``.
     description
@@ -49,6 +52,7 @@ class SampleFiles:
     truth: Path
     instances: Path | None
     licence: Path
+    spacing: Spacing
     classes: ClassTable
     description: str
     attribution: str
@@ -57,6 +61,7 @@ class SampleFiles:
 @dataclass(frozen=True)
 class _Facts:
     title: str
+    spacing: Spacing
     names: Mapping[int, str]
     background: int | None
     description: str
@@ -66,6 +71,7 @@ class _Facts:
 _SAMPLES: Mapping[str, _Facts] = {
     "fibsem": _Facts(
         title="FIB-SEM of fly brain: cell boundaries",
+        spacing=(10.0, 10.0, 10.0),
         names={1: "boundary", 2: "interior"},
         background=None,
         description=(
@@ -79,6 +85,7 @@ _SAMPLES: Mapping[str, _Facts] = {
     ),
     "nuclei": _Facts(
         title="Confocal plant nuclei",
+        spacing=(283.718, 126.786, 126.786),
         names={1: "background", 2: "nucleus"},
         background=1,
         description=(
@@ -126,6 +133,7 @@ def sample_files(name: str) -> SampleFiles:
         truth=folder / "truth.tif",
         instances=instances if instances.exists() else None,
         licence=folder / "LICENSE.txt",
+        spacing=facts.spacing,
         classes=ClassTable.from_values(facts.names, names=facts.names, background=facts.background),
         description=facts.description,
         attribution=facts.attribution,
