@@ -112,7 +112,7 @@ def parse_region(text: str, shape: Sequence[int]) -> Region:
     for part, axis, n in zip(parts, "ZYX", shape, strict=True):
         try:
             a, b = part.split(":")
-            start, stop = int(a or 0), int(b or n)
+            start, stop = int(a.strip() or 0), int(b.strip() or n)
         except ValueError:
             raise InputError(f"region {text!r}: {part!r} is not a range", mend=mend) from None
         if not 0 <= start < stop <= n:
