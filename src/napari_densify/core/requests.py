@@ -23,6 +23,7 @@ __all__ = [
     "InfoRequest",
     "InstancesRequest",
     "JobRequest",
+    "MethodsRequest",
     "Pause",
     "PredictRequest",
     "ReplayRequest",
@@ -98,6 +99,12 @@ class ClassicalRequest(_Job):
     spacing: tuple[float, float, float] | None = None
     region: Bounds | None = Field(None, description="Only this part: the preview of a slider")
     generation: int = Field(0, description="Number of a preview; its answer carries it")
+
+
+class MethodsRequest(_Job):
+    """List the classical methods with their parameters."""
+
+    kind: Literal["methods"] = "methods"
 
 
 class EvaluateRequest(_Job):
@@ -215,6 +222,7 @@ JobRequest = (
     | TrainRequest
     | PredictRequest
     | ClassicalRequest
+    | MethodsRequest
     | EvaluateRequest
     | CompareRequest
     | SuggestRequest

@@ -24,6 +24,7 @@ __all__ = [
     "TrainSettings",
     "Triple",
     "apply_overrides",
+    "parse_pairs",
 ]
 
 Triple = tuple[int, int, int]
@@ -280,15 +281,7 @@ def apply_overrides(settings: S, pairs: Iterable[str] | Mapping[str, Any]) -> S:
         For an unknown name, a value of the wrong type, or one out of bounds.
     """
     names = type(settings).model_fields
-    if isinstance(pairs, Mapping):
-        changes = dict(pairs)
-    else:
-        changes = {}
-        for text in pairs:
-            name, eq, value = text.partition("=")
-            if not eq:
-                raise InputError(f"{text!r} is not name=value", where="--set")
-            changes[name.strip().replace("-", "_")] = _parse_value(value.strip())
+    changes = dict(pairs) if isinstance(pairs, Mapping) else parse_pairs(pairs)
     for name in changes:
         if name not in names:
             raise InputError(
@@ -297,6 +290,23 @@ def apply_overrides(settings: S, pairs: Iterable[str] | Mapping[str, Any]) -> S:
                 mend=f"one of: {', '.join(sorted(names))}",
             )
     return validated(type(settings), {**settings.model_dump(), **changes}, where="--set")
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read ``name=value`` texts; values as JSON where possible, lists also as ``1,2,3``.
+
+    Raises
+    ------
+    InputError
+        If a text has no ``=``.
+    """
+    values: dict[str, Any] = {}
+    for text in pairs:
+        name, eq, value = text.partition("=")
+        if not eq:
+            raise InputError(f"{text!r} is not name=value", where="--set")
+        values[name.strip().replace("-", "_")] = _parse_value(value.strip())
+    return values
 
 
 def validated(model: type[S], values: Mapping[str, Any], *, where: str) -> S:

@@ -1,0 +1,169 @@
+"""``classical``, ``evaluate``, ``compare`` and ``instances``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_densify.cli.app import app
+from napari_densify.cli.options import (
+    Annotations,
+    Budget,
+    HeldOut,
+    Image,
+    Json,
+    Overrides,
+    Seed,
+    Spacing,
+)
+from napari_densify.cli.run import run
+from napari_densify.cli.tables import (
+    show_comparison,
+    show_instances,
+    show_labels,
+    show_methods,
+    show_scores,
+)
+from napari_densify.cli.values import parse_duration, parse_names, parse_slices, parse_spacing
+from napari_densify.core.errors import InputError
+from napari_densify.core.requests import (
+    ClassicalRequest,
+    CompareRequest,
+    EvaluateRequest,
+    InstancesRequest,
+    MethodsRequest,
+)
+from napari_densify.core.settings import parse_pairs
+
+
+@app.command()
+def classical(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name from --list.")] = "",
+    image: Image = "",
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="OUT", help="Labels to write.")
+    ] = "",
+    annotations: Annotations = [],  # noqa: B006
+    overrides: Overrides = [],  # noqa: B006
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Search the parameters on the paint first.")
+    ] = False,
+    spacing: Spacing = "",
+    list_methods: Annotated[
+        bool, typer.Option("--list", help="List the methods and their parameters.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Run one classical method."""
+    if list_methods:
+        raise typer.Exit(run(MethodsRequest, show_methods, as_json=json))
+
+    def request() -> ClassicalRequest:
+        if not (method and image and output):
+            raise InputError(
+                "give METHOD, IMAGE and -o OUT",
+                where="densify classical",
+                mend="or --list to see the methods",
+            )
+        return ClassicalRequest(
+            method=method,
+            image=image,
+            output=output,
+            annotations=annotations[0] if annotations else "",
+            parameters=parse_pairs(overrides),
+            tune=tune,
+            spacing=parse_spacing(spacing) if spacing else None,
+        )
+
+    raise typer.Exit(run(request, show_labels, as_json=json))
+
+
+@app.command()
+def evaluate(
+    prediction: Annotated[str, typer.Argument(metavar="PREDICTION", help="Dense labels.")],
+    truth: Annotated[str, typer.Option(metavar="TRUTH", help="Labels to score against.")],
+    annotations: Annotations = [],  # noqa: B006
+    zero: Annotated[
+        str,
+        typer.Option(metavar="WHAT", help="What 0 in TRUTH means: unscored, or background."),
+    ] = "unscored",
+    mask: Annotated[str, typer.Option(metavar="M", help="Score only where this is not 0.")] = "",
+    instances: Annotated[
+        bool, typer.Option("--instances", help="Score objects: one id each, 0 no object.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Score a prediction against a truth, without the voxels that were trained on."""
+
+    def request() -> EvaluateRequest:
+        if zero not in ("unscored", "background"):
+            raise InputError(
+                f"{zero!r} is not a meaning of 0", where="--zero", mend="unscored or background"
+            )
+        return EvaluateRequest(
+            prediction=prediction,
+            truth=truth,
+            annotations=annotations[0] if annotations else "",
+            zero="background" if zero == "background" else "unscored",
+            mask=mask,
+            instances=instances,
+        )
+
+    raise typer.Exit(run(request, show_scores, as_json=json))
+
+
+@app.command()
+def compare(
+    image: Image,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="REPORT_DIR", help="Folder for the report.")
+    ],
+    annotations: Annotations = [],  # noqa: B006
+    truth: Annotated[str, typer.Option(metavar="TRUTH", help="Labels to score against.")] = "",
+    methods: Annotated[str, typer.Option(metavar="all|a,b,c", help="Classical methods.")] = "all",
+    model: Annotated[
+        list[str], typer.Option("--model", metavar="MODEL...", help="Trained models.")
+    ] = [],  # noqa: B006
+    budget: Budget = "",
+    held_out: HeldOut = "",
+    seed: Seed = 0,
+    spacing: Spacing = "",
+    json: Json = False,
+) -> None:
+    """Score classical methods and networks side by side and write a report."""
+
+    def request() -> CompareRequest:
+        return CompareRequest(
+            image=image,
+            annotations=annotations[0] if annotations else "",
+            output=output,
+            truth=truth,
+            methods=parse_names(methods),
+            models=tuple(model),
+            budget_s=parse_duration(budget) if budget else None,
+            held_out=parse_slices(held_out),
+            seed=seed,
+            spacing=parse_spacing(spacing) if spacing else None,
+        )
+
+    raise typer.Exit(run(request, show_comparison, as_json=json))
+
+
+@app.command()
+def instances(
+    prediction: Annotated[
+        str, typer.Argument(metavar="PREDICTION", help="Semantic or boundary prediction.")
+    ],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="Ids to write.")],
+    overrides: Overrides = [],  # noqa: B006
+    json: Json = False,
+) -> None:
+    """Turn a prediction into one id for each object."""
+
+    def request() -> InstancesRequest:
+        return InstancesRequest(
+            prediction=prediction, output=output, parameters=parse_pairs(overrides)
+        )
+
+    raise typer.Exit(run(request, show_instances, as_json=json))

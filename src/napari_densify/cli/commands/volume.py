@@ -1,0 +1,58 @@
+"""``info``, ``suggest`` and ``replay``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_densify.cli.app import app
+from napari_densify.cli.options import Annotations, Image, Json, Seed, Spacing
+from napari_densify.cli.run import run
+from napari_densify.cli.tables import show_info, show_replay, show_suggestions
+from napari_densify.cli.values import parse_spacing
+from napari_densify.core.requests import InfoRequest, ReplayRequest, SuggestRequest
+
+
+@app.command()
+def info(image: Image, spacing: Spacing = "", json: Json = False) -> None:
+    """Print shape, dtype, voxel size, chunks, and an estimate of memory and time."""
+
+    def request() -> InfoRequest:
+        return InfoRequest(image=image, spacing=parse_spacing(spacing) if spacing else None)
+
+    raise typer.Exit(run(request, show_info, as_json=json))
+
+
+@app.command()
+def suggest(
+    image: Image,
+    model: Annotated[str, typer.Option(metavar="MODEL", help="Trained model.")],
+    annotations: Annotations = [],  # noqa: B006 - typer copies it
+    count: Annotated[int, typer.Option(min=1, help="How many slices to name.")] = 5,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Say which slice to paint next, and why."""
+
+    def request() -> SuggestRequest:
+        paint = annotations[0] if annotations else ""
+        return SuggestRequest(image=image, model=model, annotations=paint, count=count, seed=seed)
+
+    raise typer.Exit(run(request, show_suggestions, as_json=json))
+
+
+@app.command()
+def replay(
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="Project folder.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FOLDER", help="Where the new files go.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Do again, headless, what the history of a project says."""
+
+    def request() -> ReplayRequest:
+        return ReplayRequest(project=project, output=output)
+
+    raise typer.Exit(run(request, show_replay, as_json=json))

@@ -1,0 +1,98 @@
+"""What is written on the command line, parsed once: durations, slices, spacing."""
+
+from __future__ import annotations
+
+import re
+
+from napari_densify.core.errors import InputError
+
+__all__ = ["parse_channels", "parse_duration", "parse_names", "parse_slices", "parse_spacing"]
+
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NANOMETRES = {"": 1.0, "nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "mm": 1e6}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from ``120``, ``120s``, ``2m``, ``1.5h`` or ``1h30m``.
+
+    Raises
+    ------
+    InputError
+        If it is no duration, or not above zero.
+    """
+    pieces = re.findall(r"([0-9]*\.?[0-9]+)\s*(min|[smh]?)\s*", text.strip().lower())
+    rebuilt = "".join(number + unit for number, unit in pieces)
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in pieces)
+    if rebuilt != re.sub(r"\s", "", text.strip().lower()) or not seconds > 0:
+        raise InputError(
+            f"{text!r} is not a duration", where="--budget", mend="write 120s, 2m or 1h30m"
+        )
+    return seconds
+
+
+def parse_slices(text: str) -> tuple[int, ...]:
+    """Slice numbers from ``3,5-7`` (both ends included), ascending, each once.
+
+    Raises
+    ------
+    InputError
+        If it is no list of slices.
+    """
+    numbers: set[int] = set()
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
+            raise InputError(
+                f"{part!r} is neither a slice nor a range of slices",
+                where="--held-out",
+                mend="write numbers from 0, for example 3,5-7",
+            )
+        numbers.update(range(first, last + 1))
+    return tuple(sorted(numbers))
+
+
+def parse_spacing(text: str) -> tuple[float, float, float]:
+    """Voxel size in nm from ``Z,Y,X``, in nm unless a unit follows (``0.5,0.1,0.1um``).
+
+    Raises
+    ------
+    InputError
+        If it is no voxel size.
+    """
+    match = re.fullmatch(r"([^a-zµμ]*)\s*([a-zµμ]*)", text.strip().lower().replace("e", "E"))
+    unit = _NANOMETRES.get(match[2]) if match else None
+    try:
+        sizes = [float(part) * (unit or 0) for part in (match[1] if match else "").split(",")]
+    except ValueError:
+        sizes = []
+    if len(sizes) != 3 or not all(0 < size < float("inf") for size in sizes):
+        raise InputError(
+            f"{text!r} is not a voxel size",
+            where="--spacing",
+            mend="write Z,Y,X in nm, for example 40,8,8, or with a unit: 0.5,0.1,0.1um",
+        )
+    return sizes[0], sizes[1], sizes[2]
+
+
+def parse_channels(text: str) -> tuple[int, ...]:
+    """Channel numbers, from 0, in the order given: ``0,2``.
+
+    Raises
+    ------
+    InputError
+        If it is no list of numbers.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts):
+        raise InputError(
+            f"{text!r} is not a list of channels",
+            where="--channels",
+            mend="write numbers from 0, for example 0,2",
+        )
+    return tuple(int(part) for part in parts)
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names from a list with commas."""
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
