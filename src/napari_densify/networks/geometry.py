@@ -70,6 +70,7 @@ def receptive_radius(config: NetworkConfig) -> Triple:
     """Voxels (Z, Y, X) on each side that a convolution path can see: the ideal halo."""
     strides = level_strides(config)
     radius = [0, 0, 0]
+    linear = config.architecture == "fcn" or config.up == "linear"
     for level, stride in enumerate(strides):
         convolutions = len(config.encoder[level])
         if config.architecture == "unet" and level < len(config.decoder):
@@ -79,7 +80,9 @@ def receptive_radius(config: NetworkConfig) -> Triple:
             reach = config.kernels[level][axis] // 2 * dilation
             radius[axis] += convolutions * reach * stride[axis]
             if level < len(config.pools):
-                radius[axis] += (config.pools[level][axis] - 1) * stride[axis]
+                pool = config.pools[level][axis]
+                radius[axis] += (pool - 1) * stride[axis]
+                radius[axis] += pool * stride[axis] if linear and pool > 1 else 0
     radius[0] += config.slice_context
     return _triple(radius)
 

@@ -39,15 +39,23 @@ def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
     return x
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation that also takes a group of a single voxel (which becomes 0)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(N, C, Z, Y, X)``."""
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
 def make_norm(config: NetworkConfig, channels: int) -> nn.Module:
     """Normalisation layer of the configuration for so many channels."""
     match config.norm:
         case "group":
-            return nn.GroupNorm(gcd(config.norm_groups, channels), channels)
+            return GroupNorm(gcd(config.norm_groups, channels), channels)
         case "batch":
             return nn.BatchNorm3d(channels, track_running_stats=not config.batch_statistics)
         case "instance":  # the same sums; unlike InstanceNorm3d it keeps channels_last_3d
-            return nn.GroupNorm(channels, channels)
+            return GroupNorm(channels, channels)
         case "none":
             return nn.Identity()
 
@@ -79,12 +87,14 @@ class Convolution(nn.Conv3d):
         dilation: int = 1,
         bias: bool = True,
     ) -> None:
-        odd = all(k % 2 for k in kernel)
-        pad: str | Triple = "same" if padding == "same" else (0, 0, 0)
-        if padding == "same" and odd:  # numbers: no detour through an explicit pad
-            z, y, x = (k // 2 * dilation for k in kernel)
-            pad = (z, y, x)
-        super().__init__(*channels, kernel, padding=pad, dilation=dilation, bias=bias)
+        lost = [(k - 1) * dilation if padding == "same" else 0 for k in kernel]
+        z, y, x = (n // 2 for n in lost)
+        super().__init__(*channels, kernel, padding=(z, y, x), dilation=dilation, bias=bias)
+        self._odd = (0, lost[2] % 2, 0, lost[1] % 2, 0, lost[0] % 2)  # even kernels: one more
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``(N, C, Z, Y, X)``."""
+        return super().forward(F.pad(x, self._odd) if any(self._odd) else x)
 
 
 class ConvolutionBlock(nn.Module):
