@@ -118,13 +118,13 @@ def test_json_is_the_events_and_nothing_else():
         "    yield say.Notice(message='größe')\n"
         "    yield say.Done(result={'a': 1})\n"
         "cli.guarded.__kwdefaults__['run'] = job\n"
-        "print('end', cli.run(lambda: InfoRequest(image='i'), None, as_json=True))\n"
+        "raise SystemExit(cli.run(lambda: InfoRequest(image='i'), None, as_json=True))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     lines = [json.loads(line) for line in done.stdout.decode().splitlines()]
     assert [line["kind"] for line in lines] == ["started", "notice", "done"]
     assert lines[1]["message"] == "größe"
-    assert done.stderr.decode().split() == ["noise", "noise", "end", "0"]
+    assert done.stderr.decode().split() == ["noise", "noise"]
 
 
 def show(*events, terminal=False):

@@ -18,7 +18,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, Failed
 from napari_densify.core.requests import JobRequest
 from napari_densify.engine import guarded
-from napari_densify.engine.channel import Channel, claim_stdout
+from napari_densify.engine.channel import Channel, private_stdout
 
 __all__ = ["DONE", "FAULT", "INPUT", "INTERRUPTED", "complain", "run"]
 
@@ -69,7 +69,8 @@ def _showing(
     show_result: Callable[[Console, dict[str, Any]], None], as_json: bool
 ) -> Iterator[Callable[[Event], None]]:
     if as_json:
-        yield Channel(claim_stdout()).send
+        with private_stdout() as stdout:
+            yield Channel(stdout).send
         return
     with Display(show_result) as display:
         yield display.show

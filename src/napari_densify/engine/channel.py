@@ -6,11 +6,12 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from napari_densify.core.events import Event, dump_event
 
-__all__ = ["Channel", "claim_stdin", "claim_stdout"]
+__all__ = ["Channel", "claim_stdin", "private_stdout"]
 
 
 class Channel:
@@ -40,21 +41,29 @@ class Channel:
             self._stream.flush()
 
 
-def claim_stdout() -> BinaryIO:
+@contextlib.contextmanager
+def private_stdout() -> Iterator[BinaryIO]:
     """Keep stdout for the protocol and send everything else that is printed to stderr.
 
     The descriptor is duplicated and descriptor 1 pointed at stderr, so that
     neither a Python ``print`` nor one from a C library gets into the protocol.
     """
-    sys.stdout.flush()
+    before = sys.stdout
+    before.flush()
     private = os.dup(1)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    for stream in (sys.stderr, sys.__stdout__):
+    for stream in (sys.stderr, before):
         # A message with characters that the terminal cannot show must not end a job.
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    return os.fdopen(private, "wb", buffering=0)
+    try:
+        with os.fdopen(private, "wb", buffering=0, closefd=False) as stream:
+            yield stream
+    finally:
+        os.dup2(private, 1)
+        os.close(private)
+        sys.stdout = before
 
 
 def claim_stdin() -> BinaryIO:

@@ -22,7 +22,7 @@ from napari_densify.core import requests as ask
 from napari_densify.core.blocks import Region
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Done, Event, Failed, Notice, Ready
-from napari_densify.engine.channel import Channel, claim_stdin, claim_stdout
+from napari_densify.engine.channel import Channel, claim_stdin, private_stdout
 from napari_densify.engine.guard import guarded
 from napari_densify.engine.inbox import Inbox
 from napari_densify.engine.jobs import run_job
@@ -203,7 +203,14 @@ def main(*, light: bool = False, run: JobRunner = run_job) -> None:
     if hasattr(signal, "SIGINT"):
         # Ctrl-C in the viewer's terminal is for the viewer; the end of stdin is for us.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel, inbox = Channel(claim_stdout()), Inbox(claim_stdin())
+    with private_stdout() as stdout:
+        _serve(Channel(stdout), Inbox(claim_stdin()), light=light, run=run)
+        sys.stderr.flush()
+        # Threads of libraries must not hold up the end; everything of ours is on disk.
+        os._exit(0)
+
+
+def _serve(channel: Channel, inbox: Inbox, *, light: bool, run: JobRunner) -> None:
     lower_priority()
     try:
         for event in greet(light=light):
@@ -213,6 +220,3 @@ def main(*, light: bool = False, run: JobRunner = run_job) -> None:
         pass  # the viewer has gone
     finally:
         inbox.close()
-    sys.stderr.flush()
-    # Threads of libraries must not hold up the end; everything of ours is on disk.
-    os._exit(0)
