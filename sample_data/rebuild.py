@@ -19,8 +19,11 @@ import numpy.typing as npt
 import tifffile
 from scipy import ndimage
 
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.volume import Spacing
 from napari_densify.data import sample_files
 from napari_densify.io import open_image, open_labels
+from napari_densify.io._tiff_metadata import DENSIFY_TAG, DensifyTag, tag_json
 
 Labels = npt.NDArray[np.integer]
 
@@ -78,13 +81,20 @@ def paint(truth: Labels, recipe: Recipe) -> Labels:
     return annotations
 
 
-def write(path: Path, volume: Labels, spacing: tuple[float, float, float]) -> None:
-    """Write a compressed TIFF with its voxel size, as ImageJ and napari read it."""
-    z, y, x = (n / 1000 for n in spacing)
+def write(path: Path, volume: Labels, spacing: Spacing, classes: ClassTable | None) -> None:
+    """Write a compressed TIFF with voxel size and class names (Densify's own are uncompressed)."""
+    tag = DensifyTag(spacing=spacing, spacing_known=True, classes=classes)
+    z, y, x = spacing
     tifffile.imwrite(
-        path, volume, imagej=True, compression="zlib", predictor=True,
-        resolution=(1 / x, 1 / y), metadata={"axes": "ZYX", "spacing": z, "unit": "um"},
-    )  # fmt: skip
+        path,
+        volume,
+        imagej=True,
+        compression="zlib",
+        predictor=True,
+        resolution=(1 / x, 1 / y),
+        metadata={"axes": "ZYX", "spacing": z, "unit": "nm"},
+        extratags=[(DENSIFY_TAG, "s", 0, tag_json(tag), True)],
+    )
 
 
 def main() -> None:
@@ -99,10 +109,13 @@ def main() -> None:
     instances = open_labels(args.instances).read_labels().astype(np.uint16)
     truth = CLASSES[args.name](instances)
     volumes = {
-        "image": image, "instances": instances, "truth": truth, "annotations": paint(truth, recipe)
-    }  # fmt: skip
-    for name, volume in volumes.items():
-        write(files.licence.with_name(f"{name}.tif"), volume, files.spacing)
+        "image": (image, None),
+        "instances": (instances, None),
+        "truth": (truth, files.classes),
+        "annotations": (paint(truth, recipe), files.classes),
+    }
+    for name, (volume, classes) in volumes.items():
+        write(files.licence.with_name(f"{name}.tif"), volume, files.spacing, classes)
 
 
 if __name__ == "__main__":
