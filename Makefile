@@ -46,7 +46,7 @@ format: $(INSTALLED)  ## let ruff put right what it can
 	$(BIN)/ruff check --fix
 
 docs: $(DOCS_INSTALLED)  ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 constraints: ## pin what a fresh resolution gives today (see the head of constraints.txt)
 	PYTHON=$(PYTHON) bash .ci/pin-versions constraints.txt
