@@ -46,7 +46,7 @@ def show_info(console: Console, result: Result) -> None:
         ("memory, image", _say_bytes(memory["image_bytes"])),
         ("memory, labels", _say_bytes(memory["labels_bytes"])),
         ("time to read", _about(estimate["read_s"])),
-        ("time to predict", _about(estimate["predict_s"])),
+        ("time to predict", _about(estimate.get("predict_s"))),
     ]
     _pairs(console, [*rows, *((key, str(value)) for key, value in result.get("more", {}).items())])
 
@@ -92,12 +92,12 @@ def show_methods(console: Console, result: Result) -> None:
 
 def show_scores(console: Console, result: Result) -> None:
     """Print scores: one row for each class, then what concerns them all."""
-    classes = result.get("classes", [])
+    classes, overall = result["table"]["classes"], result["table"]["overall"]
     if classes:
         names = [name for name in classes[0] if name != "class"]
         rows = [[str(c["class"]), *(_number(c[name]) for name in names)] for c in classes]
         _table(console, ("class", *names), rows)
-    _pairs(console, [(key, _number(value)) for key, value in result["overall"].items()])
+    _pairs(console, [(key, _number(value)) for key, value in overall.items()])
 
 
 def show_comparison(console: Console, result: Result) -> None:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
 
 from napari_densify.annotations import Annotations, ArrayAnnotations
+from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
 
-__all__ = ["Painted", "is_project", "open_painted", "open_paint", "open_volume", "require_shape"]
+__all__ = [
+    "Painted",
+    "PaintedVoxels",
+    "is_project",
+    "open_label_volume",
+    "open_paint",
+    "open_painted",
+    "open_volume",
+    "require_shape",
+]
 
 # Label arrays up to this size are read into memory once; larger ones stay on disk.
 _IN_MEMORY_BYTES = 2 * 2**30
@@ -77,9 +92,39 @@ def open_paint(address: str) -> tuple[Annotations, ClassTable | None]:
     from napari_densify.io import open_labels
 
     labels = open_labels(address)
-    small = labels.dtype.itemsize * labels.shape[0] * labels.shape[1] * labels.shape[2]
-    array = labels.read_labels() if small <= _IN_MEMORY_BYTES else labels.data
-    return ArrayAnnotations(array), labels.metadata.get("classes")
+    small = math.prod(labels.shape) * labels.dtype.itemsize <= _IN_MEMORY_BYTES
+    array = labels.read_labels() if small else labels.data
+    return ArrayAnnotations(cast(Any, array)), labels.metadata.get("classes")
+
+
+def open_label_volume(address: str) -> Volume:
+    """Open labels as a volume, read piece by piece; of a project, its paint."""
+    if is_project(address):
+        paint, classes = open_paint(address)
+        data = PaintedVoxels(paint)
+        return Volume(data=data, name=Path(address).stem, metadata={"classes": classes})
+    from napari_densify.io import open_labels
+
+    return open_labels(address)
+
+
+class PaintedVoxels:
+    """Annotations that can be sliced like an array.
+
+    Parameters
+    ----------
+    annotations
+        Paint of a volume.
+    """
+
+    def __init__(self, annotations: Annotations) -> None:
+        self._annotations = annotations
+        self.shape = annotations.shape
+        self.dtype = np.dtype(np.uint16)
+
+    def __getitem__(self, key: Region) -> npt.NDArray[Any]:
+        """Read a box given by one slice an axis."""
+        return self._annotations.read(key).astype(self.dtype)
 
 
 def open_painted(

@@ -12,13 +12,15 @@ from typing import Any
 from napari_densify.core import requests as ask
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event
-from napari_densify.engine.jobs import doctor, info, train
+from napari_densify.engine.jobs import doctor, evaluate, info, suggest, train
 
 __all__ = ["run_job"]
 
 _JOBS: dict[type[ask._Job], Callable[[Any, JobControl], Iterator[Event]]] = {
     ask.DoctorRequest: doctor.run,
+    ask.EvaluateRequest: evaluate.run,
     ask.InfoRequest: info.run,
+    ask.SuggestRequest: suggest.run,
     ask.TrainRequest: train.run,
 }
 
