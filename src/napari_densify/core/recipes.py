@@ -1,4 +1,4 @@
-"""Settings of the training rules: losses and augmentation."""
+"""Settings of the training rules: losses, augmentation and schedules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pydantic import Field
 
 from napari_densify.core.base import Settings
 
-__all__ = ["AugmentConfig", "LossConfig", "LossKind"]
+__all__ = ["AugmentConfig", "LossConfig", "LossKind", "ScheduleConfig", "ScheduleKind"]
+
+ScheduleKind = Literal["constant", "step", "plateau", "cosine", "one-cycle"]
 
 LossKind = Literal[
     "ce",
@@ -158,4 +160,35 @@ class AugmentConfig(Settings):
         title="Slice shift",
         description="Largest displacement of a shifted slice",
         json_schema_extra={"unit": "voxels"},
+    )
+
+
+class ScheduleConfig(Settings):
+    """How the learning rate changes over a training, whatever its budget is.
+
+    Times are shares of the budget, so the same schedule serves seconds and steps.
+    """
+
+    kind: ScheduleKind = Field("cosine", title="Schedule")
+    warm_up_steps: int = Field(
+        20, ge=0, title="Warm-up", description="First steps, over which the rate rises"
+    )
+    factor: float = Field(
+        0.1, gt=0, lt=1, title="Factor", description="Each drop of step and plateau"
+    )
+    drops: int = Field(
+        2, ge=1, le=50, title="Drops", description="How often step lowers the rate, evenly spaced"
+    )
+    patience: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        title="Patience",
+        description="Share of the budget without improvement after which plateau lowers the rate",
+    )
+    peak: float = Field(
+        0.3, gt=0, lt=1, title="Peak", description="Share of the budget at which one-cycle peaks"
+    )
+    floor: float = Field(
+        0.0, ge=0, lt=1, title="Floor", description="Final rate of cosine and one-cycle"
     )

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from napari_densify.core.base import Settings
 from napari_densify.core.errors import InputError
+from napari_densify.core.recipes import LossKind, ScheduleKind
 
 __all__ = [
     "FeatureConfig",
@@ -218,24 +219,40 @@ class TrainSettings(Settings):
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(None, title="Learning rate")
     weight_decay: Annotated[float, Field(ge=0, le=1)] | None = Field(None, title="Weight decay")
     optimiser: Literal["adamw", "adam", "sgd"] | None = Field(None, title="Optimiser")
-    schedule: Literal["constant", "step", "plateau", "cosine", "one-cycle"] | None = Field(
-        None, title="Schedule"
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, title="Momentum", description="Of SGD"
     )
-    loss: str | None = Field(
-        None, title="Loss", description="ce, weighted-ce, dice, dice-ce, focal, tversky, ..."
-    )
+    schedule: ScheduleKind | None = Field(None, title="Schedule")
+    loss: LossKind | None = Field(None, title="Loss")
     class_weights: Literal["none", "sqrt", "inverse"] | None = Field(
         None,
         title="Class weights",
         description="How rare classes are weighted, from painted voxels",
     )
-    augment: Literal["none", "light", "full"] | None = Field(None, title="Augmentation")
+    augment: (
+        Literal["none", "light", "grey", "full", "paper-3d", "paper-2d", "membrane", "tumour"]
+        | None
+    ) = Field(None, title="Augmentation")
     ema: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None, title="EMA decay", description="Averaging of the weights that predict; 0: off"
     )
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", title="Precision")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, title="Threads", description="CPU threads; None: all"
+    )
+    encoder_rate: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        title="Encoder rate",
+        description="Learning rate of the encoder relative to the rest, when a model is "
+        "fine-tuned; 0 freezes it",
+    )
+    options: tuple[str, ...] = Field(
+        (),
+        title="Further options",
+        description="Single parameters as part.name=value; the parts are network, loss, augment "
+        "and schedule, for example loss.focal_gamma=3",
     )
 
 

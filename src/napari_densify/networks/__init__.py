@@ -1,5 +1,6 @@
 """Networks: built from a frozen configuration, saved with everything that rebuilds them."""
 
+from napari_densify.networks.adapt import adapt_network, match_classes
 from napari_densify.networks.build import build_network, count_parameters
 from napari_densify.networks.checkpoint import LoadedModel, load_model, read_spec, save_model
 from napari_densify.networks.geometry import (
@@ -9,14 +10,18 @@ from napari_densify.networks.geometry import (
     receptive_radius,
     valid_margin,
 )
+from napari_densify.networks.same_size import SameSize
 
 __all__ = [
     "LoadedModel",
+    "SameSize",
+    "adapt_network",
     "build_network",
     "count_parameters",
     "input_shape_for",
     "level_strides",
     "load_model",
+    "match_classes",
     "output_shape",
     "read_spec",
     "receptive_radius",

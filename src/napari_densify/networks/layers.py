@@ -245,7 +245,9 @@ class AttentionGate(nn.Module):
         inner = max(skip // 2, 1)
         self.skip = nn.Sequential(nn.Conv3d(skip, inner, 1), make_norm(config, inner))
         self.gate = nn.Sequential(nn.Conv3d(gate, inner, 1), make_norm(config, inner))
-        self.score = nn.Conv3d(inner, 1, 1)
+        self.score: nn.Module = nn.Conv3d(inner, 1, 1)
+        if config.norm == "batch":  # other norms would level one map over the whole tile
+            self.score = nn.Sequential(self.score, make_norm(config, 1))
 
     def forward(self, skip: Tensor, gate: Tensor) -> Tensor:
         """Weigh ``skip`` (N, C, Z, Y, X) by ``gate`` of the same spatial shape."""
