@@ -6,6 +6,7 @@ import os
 import pytest
 
 from napari_densify.core import files
+from napari_densify.core.errors import InputError
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path):
@@ -62,3 +63,9 @@ def test_remove_tree(tmp_path):
     files.remove_tree(folder)
     files.remove_tree(folder)
     assert os.listdir(tmp_path) == []
+
+
+def test_what_the_disk_has_no_room_for_is_refused_before_it_begins(tmp_path):
+    files.require_room(tmp_path, 1, what="out.tif")
+    with pytest.raises(InputError, match=r"out\.tif: needs 1048576\.00 GiB"):
+        files.require_room(tmp_path, 2**50, what="out.tif")

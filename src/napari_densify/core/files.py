@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_write_bytes", "atomic_write_json", "remove_tree", "replace"]
+from napari_densify.core.errors import InputError
+
+__all__ = ["atomic_write_bytes", "atomic_write_json", "remove_tree", "replace", "require_room"]
 
 _RETRIES = 20
 _PAUSE_S = 0.05
@@ -70,3 +72,20 @@ def remove_tree(path: Path) -> None:
     doomed = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")) / "old"
     replace(path, doomed)
     shutil.rmtree(doomed.parent, ignore_errors=True)
+
+
+def require_room(folder: Path, nbytes: int, *, what: str) -> None:
+    """Refuse to begin what the disk has no room for.
+
+    Raises
+    ------
+    InputError
+        If fewer than ``nbytes`` are free in ``folder``.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < nbytes:
+        raise InputError(
+            f"needs {nbytes / 2**30:.2f} GiB, {free / 2**30:.2f} GiB are free",
+            where=what,
+            mend="free some room, or write elsewhere",
+        )

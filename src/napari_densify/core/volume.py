@@ -98,8 +98,8 @@ class Volume:
 
         Raises
         ------
-        OSError
-            If the source cannot be read (any more).
+        InputError
+            If the source cannot be read (any more), or turns out to be damaged there.
         """
         box = region or full_region(self.shape)
         if len(self.data.shape) == 4:

@@ -1,0 +1,82 @@
+"""All formats, and which one an address is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_densify.core.errors import InputError
+from napari_densify.io import images, numpy_files, tiff, zarr_files
+from napari_densify.io._address import Address
+from napari_densify.io._guard import guarded
+from napari_densify.io._source import DatasetInfo, Reader, Source
+from napari_densify.io.series import open_series, slice_files
+
+__all__ = ["SUFFIXES", "find_reader", "list_sources", "open_source"]
+
+_READERS: tuple[Reader, ...] = (
+    tiff.READER,
+    images.READER,
+    numpy_files.NPY_READER,
+    numpy_files.NPZ_READER,
+    zarr_files.READER,
+)
+
+SUFFIXES = tuple(s for reader in _READERS for s in reader.suffixes)
+"""File name endings that can be opened."""
+
+_SLICES = (*tiff.READER.suffixes, *images.READER.suffixes)
+_HEAD = 512
+
+
+def find_reader(address: Address) -> Reader:
+    """Choose the format by file name, else by the first bytes.
+
+    Raises
+    ------
+    InputError
+        If neither says anything.
+    """
+    name = address.path.rstrip("/").lower()
+    for reader in _READERS:
+        if name.endswith(reader.suffixes):
+            return reader
+    if address.is_url or address.file.is_dir():
+        return zarr_files.READER
+    with guarded(address.path), address.file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    for reader in _READERS:
+        if any(head.startswith(m) for m in reader.magic):
+            return reader
+    raise InputError(
+        "this kind of file is not known",
+        where=address.path,
+        mend=f"one of: {', '.join(SUFFIXES)}, or a folder of slices",
+    )
+
+
+def open_source(address: Address, level: int) -> Source:
+    """Open an address with the reader for its format."""
+    if _is_series(address):
+        files = slice_files(address, _SLICES)
+        return open_series(address, files, find_reader(Address(str(files[0]))).open)
+    return find_reader(address).open(address, level)
+
+
+def list_sources(address: Address) -> tuple[DatasetInfo, ...]:
+    """List the arrays at an address."""
+    listed = None if _is_series(address) else find_reader(address).datasets
+    if listed is not None:
+        return listed(address)
+    data = open_source(address, 0).data
+    return (DatasetInfo("", tuple(data.shape), str(data.dtype)),)
+
+
+def _is_series(address: Address) -> bool:
+    if address.is_url:
+        return False
+    return address.is_glob or (address.file.is_dir() and not _is_store(address.file))
+
+
+def _is_store(folder: Path) -> bool:
+    markers = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+    return folder.suffix.lower() == ".zarr" or any((folder / m).exists() for m in markers)

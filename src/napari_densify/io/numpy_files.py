@@ -1,0 +1,98 @@
+"""NumPy: .npy read a piece at a time, .npz by array name; never unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from napari_densify.core.errors import InputError
+from napari_densify.core.volume import ArrayLike
+from napari_densify.io._address import Address
+from napari_densify.io._flat import FlatArray
+from napari_densify.io._guard import guarded
+from napari_densify.io._lazy import guess_axes
+from napari_densify.io._source import DatasetInfo, Reader, Source, pick_dataset
+
+__all__ = ["NPY_READER", "NPZ_READER"]
+
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
+
+
+def _header(stream: Any) -> Header:
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if dtype.hasobject:
+        raise InputError("holds Python objects, which are not read (they could run code)")
+    if any(n < 0 for n in shape):
+        raise InputError(f"has the impossible shape {shape}")
+    return shape, fortran, dtype
+
+
+def open_npy(address: Address, level: int) -> Source:
+    """Open an .npy file."""
+    with guarded(address.path, "cannot be read as NumPy array"), address.file.open("rb") as stream:
+        shape, fortran, dtype = _header(stream)
+        offset = stream.tell()
+    axes = guess_axes(shape)
+    if len(shape) < 2:
+        raise InputError(f"array has {len(shape)} axes", where=address.path)
+    stored = shape[::-1] if fortran else shape
+    data = FlatArray(address.file, offset, stored, dtype)
+    return Source(data=data, axes=axes[::-1] if fortran else axes, format="NumPy")
+
+
+class _NpzMember:
+    """An array in a zip archive; it has to be unpacked as a whole, at the first look."""
+
+    def __init__(self, address: Address, member: str, header: Header) -> None:
+        self._address, self._member = address, member
+        self.shape, _, self.dtype = header
+        self._array: npt.NDArray[Any] | None = None
+
+    def __getitem__(self, key: tuple[slice, ...]) -> npt.NDArray[Any]:
+        if self._array is None:
+            with np.load(self._address.path, allow_pickle=False) as archive:
+                self._array = archive[self._member]
+        return self._array[key]
+
+
+def _members(address: Address) -> dict[str, Header]:
+    found: dict[str, Header] = {}
+    with (
+        guarded(address.path, "cannot be read as NumPy archive"),
+        zipfile.ZipFile(address.path) as archive,
+    ):
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as stream:
+                    found[name[:-4]] = _header(stream)
+    if not found:
+        raise InputError("holds no array", where=address.path)
+    return found
+
+
+def open_npz(address: Address, level: int) -> Source:
+    """Open one array of an .npz archive: the one named, else the largest."""
+    members = _members(address)
+    name = pick_dataset(
+        address, {k: (shape, str(dtype)) for k, (shape, _, dtype) in members.items()}
+    )
+    data: ArrayLike = _NpzMember(address, name, members[name])
+    return Source(data=data, axes=guess_axes(data.shape), format="NumPy archive")
+
+
+def list_npz(address: Address) -> tuple[DatasetInfo, ...]:
+    """List the arrays of an .npz archive."""
+    return tuple(
+        DatasetInfo(name, shape, str(dtype))
+        for name, (shape, _, dtype) in _members(address).items()
+    )
+
+
+NPY_READER = Reader("NumPy", (".npy",), open_npy, magic=(b"\x93NUMPY",))
+NPZ_READER = Reader("NumPy archive", (".npz",), open_npz, list_npz)

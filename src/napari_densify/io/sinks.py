@@ -1,0 +1,159 @@
+"""Outputs written block by block, with bounded memory, never half under their final name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_densify.core.blocks import Region, full_region
+from napari_densify.core.errors import InputError
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.volume import ArrayLike, Spacing
+from napari_densify.io._sink_facts import SinkFacts
+from napari_densify.io._tiff_sink import TiffSink
+from napari_densify.io._zarr_sink import ZarrSink
+
+__all__ = ["Sink", "create_sink", "write_labels"]
+
+_TIFF = (".tif", ".tiff")
+
+
+class Sink(Protocol):
+    """Where a result is written to.
+
+    Attributes
+    ----------
+    path
+        Final name. A .zarr can be read there while it grows; a .tif appears at :meth:`close`.
+    shape
+        ``(Z, Y, X)`` or ``(C, Z, Y, X)``.
+    chunks
+        Blocks whose borders lie on these (Z, Y, X) never touch one chunk twice.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, int, int]
+
+    def write(self, region: Region, array: npt.NDArray[Any]) -> None:
+        """Write ``(z, y, x)`` or ``(C, z, y, x)`` values; safe to call from several threads.
+
+        Raises
+        ------
+        InputError
+            If there is no room left, or no permission.
+        """
+        ...
+
+    def done(self, index: Sequence[int]) -> None:
+        """Remember that the block with this index is written completely."""
+        ...
+
+    def is_done(self, index: Sequence[int]) -> bool:
+        """Whether an earlier run finished this block (only .zarr knows)."""
+        ...
+
+    def close(self) -> Path:
+        """Finish; from here on the file has its final name."""
+        ...
+
+    def abort(self) -> None:
+        """Give up: a .tif leaves nothing behind, a .zarr keeps its finished blocks."""
+        ...
+
+
+def create_sink(
+    path: str | Path,
+    *,
+    shape: Sequence[int],
+    dtype: npt.DTypeLike,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    spacing_known: bool = False,
+    classes: ClassTable | None = None,
+    chunks: Sequence[int] | None = None,
+    resume: bool = False,
+) -> Sink:
+    """Create an output file; voxels that are never written stay 0.
+
+    Parameters
+    ----------
+    path
+        ``.tif`` (ImageJ or, where ImageJ can't have it, OME-TIFF) or ``.zarr`` (OME-Zarr 0.5).
+    shape
+        ``(Z, Y, X)`` or ``(C, Z, Y, X)``.
+    spacing, spacing_known
+        Voxel size (Z, Y, X) in nm; not written if unknown.
+    classes
+        Class table to store with labels: names, colours, background flag.
+    chunks
+        Chunk shape (Z, Y, X) of a .zarr.
+    resume
+        Go on with an unfinished .zarr of the same shape and dtype.
+
+    Raises
+    ------
+    InputError
+        For another ending, no room, no permission, or a .zarr that doesn't fit.
+    """
+    target = Path(path)
+    facts = SinkFacts(
+        shape=tuple(int(n) for n in shape),
+        dtype=np.dtype(dtype),
+        spacing=spacing,
+        spacing_known=spacing_known,
+        classes=classes,
+    )
+    if not target.parent.is_dir():
+        raise InputError(f"there is no folder {target.parent}", where=str(target))
+    if target.suffix.lower() == ".zarr":
+        return ZarrSink(target, facts, chunks=chunks, resume=resume)
+    if target.suffix.lower() not in _TIFF:
+        raise InputError(
+            f"cannot write {target.suffix or 'a file without ending'}",
+            where=str(target),
+            mend="name it .tif or .zarr",
+        )
+    if resume:
+        raise InputError(
+            "a TIFF cannot be resumed", where=str(target), mend="write to .zarr, or leave --resume"
+        )
+    return TiffSink(target, facts)
+
+
+def write_labels(
+    path: str | Path,
+    array: ArrayLike,
+    *,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    spacing_known: bool = False,
+    classes: ClassTable | None = None,
+) -> Path:
+    """Write a whole (Z, Y, X) label array, a slab at a time.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    sink = create_sink(
+        path,
+        shape=array.shape,
+        dtype=array.dtype,
+        spacing=spacing,
+        spacing_known=spacing_known,
+        classes=classes,
+    )
+    try:
+        _, rows, columns = full_region(array.shape)
+        for z in range(0, array.shape[0], sink.chunks[0]):
+            slab = (slice(z, min(z + sink.chunks[0], array.shape[0])), rows, columns)
+            sink.write(slab, np.asarray(array[slab]))
+        return sink.close()
+    except BaseException:
+        sink.abort()
+        raise
