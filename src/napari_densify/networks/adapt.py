@@ -101,9 +101,9 @@ def adapt_network(
 def _pick_outputs(source: Tensor, target: Tensor, classes: Sequence[int | None]) -> Tensor:
     """Rows of the old head; a new class starts as the mean of the old ones."""
     cells = target.shape[0] // max(len(classes), 1)
-    rows = source.unflatten(0, (-1, cells)) if source.shape[0] % cells == 0 else None
-    if rows is None:
+    if source.shape[0] % cells:
         return source
+    rows = source.reshape(-1, cells, *source.shape[1:])
     picked = [rows.mean(0) if i is None or i >= len(rows) else rows[i] for i in classes]
     return torch.cat(picked)
 
