@@ -17,6 +17,7 @@ __all__ = [
     "Cancel",
     "ClassicalRequest",
     "CompareRequest",
+    "DemoRequest",
     "DoctorRequest",
     "EvaluateRequest",
     "ExportRequest",
@@ -131,6 +132,7 @@ class CompareRequest(_Job):
     models: tuple[str, ...] = ()
     budget_s: float | None = None
     held_out: tuple[int, ...] = ()
+    device: str = "auto"
     seed: int = 0
     spacing: tuple[float, float, float] | None = None
 
@@ -169,6 +171,15 @@ class ReplayRequest(_Job):
     kind: Literal["replay"] = "replay"
     project: str
     output: str = Field("", description="Folder for the new files; empty: beside the project")
+
+
+class DemoRequest(_Job):
+    """Train on a bundled volume, predict it, compare with classical methods, report."""
+
+    kind: Literal["demo"] = "demo"
+    output: str = "demo-output"
+    sample: str = "fibsem"
+    settings: TrainSettings = TrainSettings()
 
 
 class DoctorRequest(_Job):
@@ -229,6 +240,7 @@ JobRequest = (
     | InstancesRequest
     | ExportRequest
     | ReplayRequest
+    | DemoRequest
     | DoctorRequest
 )
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from napari_densify.core.errors import InputError
 
-__all__ = ["require_folder", "require_writable"]
+__all__ = ["LABEL_FILES", "require_folder", "require_writable"]
+
+LABEL_FILES = (".tif", ".tiff", ".zarr")
+"""Endings of files that labels can be written to."""
 
 
-def require_writable(path: str | Path, *, suffixes: tuple[str, ...] = ()) -> Path:
+def require_writable(
+    path: str | Path, *, suffixes: tuple[str, ...] = (), inputs: Iterable[str] = ()
+) -> Path:
     """Make sure that a file or zarr folder can be written at ``path``.
 
     Missing parent folders are created.
@@ -21,14 +27,18 @@ def require_writable(path: str | Path, *, suffixes: tuple[str, ...] = ()) -> Pat
         File, or folder in the case of zarr, that is going to be written.
     suffixes
         Endings that are allowed; any if empty.
+    inputs
+        What the job reads: never written over.
 
     Raises
     ------
     InputError
-        If the ending is another one, if a plain folder stands there, or if the
-        folder cannot be written.
+        If the ending is another one, if a plain folder or an input stands there,
+        or if the folder cannot be written.
     """
     target = Path(path)
+    if not str(path):
+        raise InputError("no output named", mend="name it with -o")
     if suffixes and not target.name.lower().endswith(suffixes):
         raise InputError(
             "the ending tells the format, and this one is not known",
@@ -41,8 +51,21 @@ def require_writable(path: str | Path, *, suffixes: tuple[str, ...] = ()) -> Pat
             where=str(target),
             mend="name the file to be written",
         )
+    if any(_same_place(target, name) for name in inputs):
+        raise InputError(
+            "would be written over, and it is read here",
+            where=str(target),
+            mend="choose another output",
+        )
     require_folder(target.parent)
     return target
+
+
+def _same_place(target: Path, name: str) -> bool:
+    """Whether an output is an input, or a folder that holds it."""
+    source = Path(name.partition("::")[0]).resolve()
+    place = target.resolve()
+    return place == source or place in source.parents
 
 
 def require_folder(path: str | Path) -> Path:
@@ -56,7 +79,7 @@ def require_folder(path: str | Path) -> Path:
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".densify"):
             pass
     except OSError as error:
         raise InputError(
