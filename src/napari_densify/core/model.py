@@ -28,8 +28,15 @@ class ModelSpec(Settings):
     channels: tuple[int, ...] | None = Field(None, description="Image channels used; None: all")
     image_channels: int = Field(1, ge=1, description="Channels that the network's image had")
     working_factor: Triple = (1, 1, 1)
+    subvoxel: bool = Field(
+        False,
+        description="The network sees every voxel of a working cell as a channel and predicts "
+        "each of them: coarse computation, full-resolution answer",
+    )
     normalisation: NormalisationConfig = NormalisationConfig()
     features: FeatureConfig | None = None
+    feature_offset: tuple[float, ...] = Field((), description="Mean of each feature in training")
+    feature_gain: tuple[float, ...] = Field((), description="One over its standard deviation")
     planar: bool = Field(False, description="Trained on single slices: predicted slice by slice")
     context: Triple = Field(
         (0, 0, 0), description="Halo (Z, Y, X) on the working grid that tiles are read with"

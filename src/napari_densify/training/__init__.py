@@ -1,1 +1,6 @@
 """Training from sparse labels."""
+
+from napari_densify.training.plan import TrainPlan, resolve_plan
+from napari_densify.training.trainer import TrainingSource, train
+
+__all__ = ["TrainPlan", "TrainingSource", "resolve_plan", "train"]

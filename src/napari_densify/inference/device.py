@@ -1,0 +1,78 @@
+"""Which device and which arithmetic: asked for by name, or found out."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_densify.core.errors import InputError
+
+__all__ = ["autocast_dtype", "available_devices", "describe_device", "select_device"]
+
+
+def available_devices() -> list[str]:
+    """Names of the devices that torch can use here, best first."""
+    names = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return [*names, "cpu"]
+
+
+def select_device(name: str = "auto") -> torch.device:
+    """Turn a user's word into a device.
+
+    Parameters
+    ----------
+    name
+        ``auto`` (best there is), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+
+    Raises
+    ------
+    InputError
+        If there is no such device here.
+    """
+    found = available_devices()
+    wanted = found[0] if name == "auto" else name
+    if wanted == "cuda" and "cuda:0" in found:
+        wanted = "cuda:0"
+    if wanted not in found:
+        raise InputError(
+            f"device {name!r} is not available",
+            where="--device",
+            mend=f"use auto or one of: {', '.join(found)}",
+        )
+    return torch.device(wanted)
+
+
+def describe_device(device: torch.device) -> str:
+    """Name of a device as people know it."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads)"
+    return str(device)
+
+
+def autocast_dtype(device: torch.device, precision: str = "auto") -> torch.dtype | None:
+    """Dtype of mixed precision, or None for float32 throughout.
+
+    ``auto`` takes bfloat16 where the hardware computes with it: GPUs from Ampere
+    on, and CPUs with AVX512-BF16. CPUs with AMX are left at float32 by ``auto``:
+    the weight gradient of low-precision 3D convolutions crashes there for common
+    shapes (torch 2.13, oneDNN 3.12).
+    """
+    if precision == "float32":
+        return None
+    if precision == "bf16":
+        return torch.bfloat16
+    if precision == "fp16":
+        return torch.float16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device.type == "cpu" and _cpu_computes_bf16():
+        return torch.bfloat16
+    return None
+
+
+def _cpu_computes_bf16() -> bool:
+    amx = bool(torch.cpu._is_amx_tile_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported()) and not amx

@@ -1,0 +1,164 @@
+"""From voxels to the network's input, the same way in training and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_densify.classical.features import compute_features, feature_names
+from napari_densify.core.model import ModelSpec
+from napari_densify.core.normalisation import Intensity, normalise
+from napari_densify.core.settings import FeatureConfig, Triple
+
+__all__ = [
+    "Encoded",
+    "encode",
+    "fine_logits",
+    "input_channels",
+    "network_input",
+    "pad_to_cells",
+    "scale_features",
+    "spec_logits",
+]
+
+
+class Encoded:
+    """A piece of a volume, ready for the network but not yet mixed into channels.
+
+    Attributes
+    ----------
+    image
+        ``(C, Z, Y, X)`` standardised intensities at full resolution.
+    features
+        ``(F, z, y, x)`` on the working grid; None if the model uses none.
+    """
+
+    __slots__ = ("features", "image")
+
+    def __init__(self, image: torch.Tensor, features: torch.Tensor | None) -> None:
+        self.image = image
+        self.features = features
+
+
+def input_channels(
+    image_channels: int, factor: Triple, subvoxel: bool, features: FeatureConfig | None
+) -> int:
+    """Channels that :func:`network_input` makes of an image."""
+    cells = int(np.prod(factor)) if subvoxel else 1
+    per_channel = len(feature_names(features)) if features else 0
+    return image_channels * (cells + per_channel)
+
+
+def pad_to_cells(image: npt.NDArray[Any], factor: Triple) -> npt.NDArray[Any]:
+    """Extend ``(..., Z, Y, X)`` at the far ends to whole working cells."""
+    spare = [(-n) % f for n, f in zip(image.shape[-3:], factor, strict=True)]
+    if not any(spare):
+        return image
+    widths = [(0, 0)] * (image.ndim - 3) + [(0, n) for n in spare]
+    return np.pad(image, widths, mode="edge")
+
+
+def encode(
+    image: npt.NDArray[Any],
+    intensity: Intensity,
+    *,
+    factor: Triple,
+    features: FeatureConfig | None,
+    threads: int | None = None,
+) -> Encoded:
+    """Normalise a read region and compute its features.
+
+    Parameters
+    ----------
+    image
+        ``(C, Z, Y, X)`` raw voxels; the region starts on a working cell.
+    intensity
+        What the whole volume was measured to be (not the region: then tiles agree).
+    factor
+        Working cell (Z, Y, X) in voxels.
+    features
+        Features to compute on the working grid.
+    threads
+        CPU threads for the features.
+    """
+    voxels = pad_to_cells(normalise(image, intensity), factor)
+    bank = None
+    if features is not None:
+        coarse = _cell_means(voxels, factor)
+        rows = [compute_features(c, features, dtype=np.float16, threads=threads) for c in coarse]
+        bank = torch.from_numpy(np.concatenate(rows))
+    return Encoded(torch.from_numpy(voxels.astype(np.float16)), bank)
+
+
+def scale_features(
+    features: torch.Tensor, offset: Sequence[float], gain: Sequence[float]
+) -> torch.Tensor:
+    """Standardise ``(F, z, y, x)`` features by what they were in training, in place."""
+    shift = torch.tensor(offset).view(-1, 1, 1, 1)
+    scale = torch.tensor(gain).view(-1, 1, 1, 1)
+    for row, (o, g) in enumerate(zip(shift, scale, strict=True)):
+        features[row] = ((features[row].float() - o) * g).clamp(-20, 20)
+    return features
+
+
+def network_input(
+    image: torch.Tensor, features: torch.Tensor | None, factor: Triple, subvoxel: bool
+) -> torch.Tensor:
+    """Mix image and features into channels on the working grid.
+
+    Parameters
+    ----------
+    image
+        ``(N, C, Z, Y, X)`` at full resolution, whole working cells.
+    features
+        ``(N, F, z, y, x)`` on the working grid, or None.
+    factor
+        Working cell (Z, Y, X) in voxels.
+    subvoxel
+        Keep each voxel of a cell as a channel of its own instead of their mean.
+
+    Returns
+    -------
+    ``(N, channels, z, y, x)`` in the dtype of ``image``.
+    """
+    n, c, z, y, x = image.shape
+    fz, fy, fx = factor
+    cells = image.reshape(n, c, z // fz, fz, y // fy, fy, x // fx, fx)
+    if subvoxel:
+        mixed = cells.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(
+            n, c * fz * fy * fx, z // fz, y // fy, x // fx
+        )
+    else:
+        mixed = cells.float().mean((3, 5, 7)).to(image.dtype)
+    return mixed if features is None else torch.cat([mixed, features], 1)
+
+
+def fine_logits(logits: torch.Tensor, factor: Triple, classes: int) -> torch.Tensor:
+    """Undo the channel mixing: ``(N, K*cells, z, y, x)`` to ``(N, K, Z, Y, X)``."""
+    fz, fy, fx = factor
+    n, _, z, y, x = logits.shape
+    cells = logits.reshape(n, classes, fz, fy, fx, z, y, x)
+    return cells.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(n, classes, z * fz, y * fy, x * fx)
+
+
+def spec_logits(raw: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
+    """Logits at full resolution from a network's output on the working grid."""
+    classes = len(spec.classes)
+    if spec.subvoxel:
+        return fine_logits(raw, spec.working_factor, classes)
+    if spec.working_factor == (1, 1, 1):
+        return raw
+    scale = tuple(float(f) for f in spec.working_factor)
+    return torch.nn.functional.interpolate(raw, scale_factor=scale, mode="trilinear")
+
+
+def _cell_means(image: npt.NDArray[np.float32], factor: Triple) -> npt.NDArray[np.float32]:
+    c, z, y, x = image.shape
+    fz, fy, fx = factor
+    cells = image.reshape(c, z // fz, fz, y // fy, fy, x // fx, fx)
+    means: npt.NDArray[np.float32] = cells.mean((2, 4, 6))
+    return means

@@ -1,0 +1,159 @@
+"""The painted parts of a volume, read once and kept on the working grid.
+
+Only what lies around paint is read: a volume larger than memory costs what its
+painted slices cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from napari_densify.annotations import Annotations
+from napari_densify.core.blocks import Region, region_shape
+from napari_densify.core.labels import ClassTable, to_class_indices
+from napari_densify.core.normalisation import Intensity
+from napari_densify.core.settings import FeatureConfig, Triple
+from napari_densify.core.volume import Volume
+from napari_densify.inference.inputs import encode
+
+__all__ = ["Crop", "measure_features", "merge_boxes", "read_crop", "training_regions"]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A box around paint, padded by reflection where it meets the volume's border.
+
+    Attributes
+    ----------
+    image
+        ``(C, Z, Y, X)`` float16, full resolution.
+    features
+        ``(F, z, y, x)`` float16 on the working grid, or None.
+    labels
+        ``(Z, Y, X)`` int16 class indices at full resolution, -1 where not annotated.
+    origin
+        Position (Z, Y, X) of voxel 0 in the volume; negative in the reflected border.
+    source
+        Number of the volume that it was read from.
+    """
+
+    image: torch.Tensor
+    features: torch.Tensor | None
+    labels: torch.Tensor
+    origin: Triple
+    source: int = 0
+
+
+def training_regions(
+    boxes: Iterable[Region], shape: Triple, margin: Triple, factor: Triple
+) -> list[Region]:
+    """Boxes around paint, grown by a margin, aligned to working cells and merged.
+
+    Parameters
+    ----------
+    boxes
+        Painted boxes in voxels.
+    shape
+        Shape of the volume (Z, Y, X).
+    margin
+        Voxels (Z, Y, X) that a patch may reach beyond a painted voxel.
+    factor
+        Working cell (Z, Y, X).
+    """
+    grown = [_grow(box, shape, margin, factor) for box in boxes]
+    return merge_boxes(grown)
+
+
+def _grow(box: Region, shape: Triple, margin: Triple, factor: Triple) -> Region:
+    z, y, x = (
+        slice(max(0, s.start - m) // f * f, min(n, -(-(s.stop + m) // f) * f))
+        for s, m, f, n in zip(box, margin, factor, shape, strict=True)
+    )
+    return z, y, x
+
+
+def merge_boxes(boxes: Sequence[Region]) -> list[Region]:
+    """Merge boxes whose common box is hardly larger than the two together."""
+    merged: list[Region] = []
+    for box in sorted(boxes, key=lambda b: tuple(s.start for s in b)):
+        candidate = box
+        grew = True
+        while grew:
+            grew = False
+            for other in merged:
+                common = _common(candidate, other)
+                if _voxels(common) <= 1.05 * (_voxels(candidate) + _voxels(other)):
+                    merged.remove(other)
+                    candidate, grew = common, True
+                    break
+        merged.append(candidate)
+    return merged
+
+
+def _common(a: Region, b: Region) -> Region:
+    z, y, x = (slice(min(s.start, t.start), max(s.stop, t.stop)) for s, t in zip(a, b, strict=True))
+    return z, y, x
+
+
+def _voxels(box: Region) -> int:
+    return int(np.prod(region_shape(box)))
+
+
+def read_crop(
+    volume: Volume,
+    annotations: Annotations,
+    region: Region,
+    *,
+    intensity: Intensity,
+    classes: ClassTable,
+    factor: Triple,
+    features: FeatureConfig | None,
+    patch: Triple,
+    held_out: Sequence[int] = (),
+    source: int = 0,
+) -> Crop:
+    """Read, normalise and pad one region for patch sampling.
+
+    The reflected border is half a patch deep where the region meets the end of
+    the volume, so that painted voxels stand at every depth of a patch; otherwise
+    a network of thin stacks reads depth from its zero padding.
+    """
+    image = volume.read(region)
+    labels = to_class_indices(annotations.read(region), classes)
+    for z in held_out:
+        if region[0].start <= z < region[0].stop:
+            labels[z - region[0].start] = -1
+    pads = [
+        _border(s, n, p * f // 2, f)
+        for s, n, p, f in zip(region, volume.shape, patch, factor, strict=True)
+    ]
+    image = np.pad(image, [(0, 0), *pads], mode="reflect")
+    labels = np.pad(labels, pads, mode="reflect")
+    encoded = encode(image, intensity, factor=factor, features=features)
+    z0, y0, x0 = (s.start - before for s, (before, _) in zip(region, pads, strict=True))
+    return Crop(encoded.image, encoded.features, torch.from_numpy(labels), (z0, y0, x0), source)
+
+
+def _border(side: slice, length: int, reach: int, cell: int) -> tuple[int, int]:
+    # Whole cells, so that the working grid keeps its phase.
+    reach = -(-reach // cell) * cell if length > 1 or reach else 0
+    before = reach if side.start == 0 else 0
+    after = reach if side.stop == length else 0
+    return before, after + (-(side.stop - side.start + before + after)) % cell
+
+
+def measure_features(crops: Sequence[Crop]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean of each feature over the crops, and one over its standard deviation."""
+    banks = [c.features for c in crops if c.features is not None]
+    if not banks:
+        return (), ()
+    voxels = sum(b[0].numel() for b in banks)
+    total = sum(b.float().sum((1, 2, 3)) for b in banks)
+    squares = sum(b.float().square().sum((1, 2, 3)) for b in banks)
+    mean = torch.as_tensor(total / voxels)
+    deviation = (torch.as_tensor(squares / voxels) - mean**2).clamp(min=1e-8).sqrt()
+    return tuple(mean.tolist()), tuple((1 / deviation).tolist())

@@ -1,0 +1,142 @@
+"""Patches centred on painted voxels, balanced by class.
+
+A patch without an annotated voxel is never drawn: every patch is built around
+one. Flips and transposes are exact and free, so they happen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_densify.core.errors import InputError
+from napari_densify.core.settings import Triple
+from napari_densify.training.crops import Crop
+
+__all__ = ["Batch", "PatchSampler"]
+
+# Enough distinct centres for any training; bounds the memory of dense paint.
+_MAX_CENTRES = 400_000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Patches of one step.
+
+    Attributes
+    ----------
+    image
+        ``(N, C, Z, Y, X)`` float16, full resolution.
+    features
+        ``(N, F, z, y, x)`` float16 on the working grid, or None.
+    labels
+        ``(N, Z, Y, X)`` int64 class indices, -1 where not annotated.
+    """
+
+    image: torch.Tensor
+    features: torch.Tensor | None
+    labels: torch.Tensor
+
+
+class PatchSampler:
+    """Draws batches of patches from crops.
+
+    Parameters
+    ----------
+    crops
+        Painted regions; all must fit a patch (they are padded when read).
+    patch
+        Patch size (Z, Y, X) on the working grid.
+    factor
+        Working cell (Z, Y, X) in voxels.
+    classes
+        Number of classes; each is drawn equally often as a centre.
+    seed
+        Seed of all choices.
+    mirror
+        Flip and transpose patches at random.
+    """
+
+    def __init__(
+        self,
+        crops: Sequence[Crop],
+        patch: Triple,
+        factor: Triple,
+        *,
+        classes: int,
+        seed: int = 0,
+        mirror: bool = True,
+    ) -> None:
+        self.crops = list(crops)
+        self._patch, self._factor, self._classes = patch, factor, classes
+        self._random = np.random.default_rng(seed)
+        self._mirror = mirror
+        self._centres = self._find_centres()
+
+    def draw(self, count: int) -> Batch:
+        """Draw ``count`` patches."""
+        patches = [self._draw_one() for _ in range(count)]
+        images, features, labels = zip(*patches, strict=True)
+        bank = None if features[0] is None else torch.stack(features)
+        return Batch(torch.stack(images), bank, torch.stack(labels).long())
+
+    def _find_centres(self) -> list[npt.NDArray[np.int32]]:
+        """List painted voxels by class: rows of (crop, z, y, x)."""
+        rows: list[list[npt.NDArray[np.int32]]] = [[] for _ in range(self._classes)]
+        for number, crop in enumerate(self.crops):
+            labels = crop.labels.numpy()
+            for index in range(self._classes):
+                flat = np.flatnonzero(labels == index)
+                if flat.size > _MAX_CENTRES:
+                    flat = self._random.choice(flat, _MAX_CENTRES, replace=False)
+                position = np.stack(np.unravel_index(flat, labels.shape), 1)
+                tagged = np.insert(position, 0, number, axis=1).astype(np.int32)
+                rows[index].append(tagged)
+        centres = [np.concatenate(r) for r in rows]
+        painted = [c for c in centres if len(c)]
+        if not painted:
+            raise InputError("no annotated voxel is left to train on", mend="paint more slices")
+        return painted
+
+    def _draw_one(self) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        centres = self._centres[self._random.integers(len(self._centres))]
+        number, *voxel = centres[self._random.integers(len(centres))]
+        crop = self.crops[number]
+        coarse = tuple(
+            self._start(v // f, p, n // f)
+            for v, f, p, n in zip(voxel, self._factor, self._patch, crop.labels.shape, strict=True)
+        )
+        fine_box = tuple(
+            slice(s * f, (s + p) * f)
+            for s, f, p in zip(coarse, self._factor, self._patch, strict=True)
+        )
+        coarse_box = tuple(slice(s, s + p) for s, p in zip(coarse, self._patch, strict=True))
+        image, labels = crop.image[(slice(None), *fine_box)], crop.labels[fine_box]
+        features = None if crop.features is None else crop.features[(slice(None), *coarse_box)]
+        return self._turned(image, features, labels)
+
+    def _start(self, centre: int, size: int, length: int) -> int:
+        # The painted voxel stands anywhere in the middle half of the patch, in
+        # thin patches anywhere at all: then no depth of the patch is special.
+        reach = max(size // 4, (size - 1) // 2 if size < 16 else 0)
+        start = centre - size // 2 + int(self._random.integers(-reach, reach + 1))
+        return int(np.clip(start, 0, length - size))
+
+    def _turned(
+        self, image: torch.Tensor, features: torch.Tensor | None, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        if not self._mirror:
+            return image, features, labels
+        flips = [axis for axis in (-3, -2, -1) if self._random.random() < 0.5]
+        square = self._patch[1] == self._patch[2] and self._factor[1] == self._factor[2]
+        transpose = square and self._random.random() < 0.5
+
+        def turn(array: torch.Tensor) -> torch.Tensor:
+            flipped = array.flip(flips) if flips else array
+            return flipped.transpose(-1, -2) if transpose else flipped
+
+        return turn(image), None if features is None else turn(features), turn(labels)
