@@ -54,9 +54,12 @@ def private_stdout() -> Iterator[BinaryIO]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     for stream in (sys.stderr, before):
-        # A message with characters that the terminal cannot show must not end a job.
+        # A message with characters that the terminal cannot show must not end a job, and
+        # none may wait in a buffer until descriptor 1 is the protocol's again.
         with contextlib.suppress(AttributeError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(  # type: ignore[union-attr]
+                errors="backslashreplace", line_buffering=True
+            )
     try:
         with os.fdopen(private, "wb", buffering=0, closefd=False) as stream:
             yield stream
