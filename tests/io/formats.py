@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import tifffile
 import zarr
 from PIL import Image
 
 Array = npt.NDArray[Any]
 SPACING = (40.0, 8.0, 5.0)
-NONE = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,71 @@ def ome_entry(spacing: tuple[float, float, float], *, levels: int) -> dict[str, 
     }
 
 
+def _hdf5(**options: Any) -> Callable[[Path, Array], str]:
+    def write(folder: Path, stack: Array) -> str:
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(folder / "a.h5", "w") as file:
+            data = file.create_dataset("volumes/raw", data=stack, **options)
+            data.attrs["element_size_um"] = [s / 1000 for s in SPACING]
+            file["scalar"] = 3
+        return str(folder / "a.h5")
+
+    return write
+
+
+def _ilastik_h5(folder: Path, stack: Array) -> str:
+    h5py = pytest.importorskip("h5py")
+    tags = {"axes": [{"key": k, "resolution": 0.0, "typeFlags": 2} for k in "zyxc"]}
+    with h5py.File(folder / "ilastik.h5", "w") as file:
+        data = file.create_dataset("exported_data", data=stack[..., None])
+        data.attrs["axistags"] = json.dumps(tags)
+    return str(folder / "ilastik.h5")
+
+
+def _mrc(byte_order: str) -> Callable[[Path, Array], str]:
+    def write(folder: Path, stack: Array) -> str:
+        mrcfile = pytest.importorskip("mrcfile")
+        path = folder / "a.rec"
+        with mrcfile.new(path) as file:
+            file.set_data(stack)
+            z, y, x = SPACING
+            file.voxel_size = (x * 10, y * 10, z * 10)
+            header, data = file.header.copy(), file.data.copy()
+        if byte_order == ">":
+            header = header.byteswap().view(header.dtype.newbyteorder(">"))
+            header.machst = [0x11, 0x11, 0, 0]
+            path.write_bytes(header.tobytes() + data.astype(data.dtype.newbyteorder(">")).tobytes())
+        return str(path)
+
+    return write
+
+
+def _nifti(name: str) -> Callable[[Path, Array], str]:
+    def write(folder: Path, stack: Array) -> str:
+        nibabel = pytest.importorskip("nibabel")
+        image = nibabel.Nifti1Image(stack.T, np.diag([*SPACING[::-1], 1000]) / 1000)
+        image.header.set_xyzt_units("micron")
+        nibabel.save(image, folder / name)
+        return str(folder / name)
+
+    return write
+
+
+def _nrrd(name: str, encoding: str) -> Callable[[Path, Array], str]:
+    def write(folder: Path, stack: Array) -> str:
+        nrrd = pytest.importorskip("nrrd")
+        header = {
+            "space directions": np.diag(SPACING[::-1]) / 1e6,
+            "space units": ["mm"] * 3,
+            "space dimension": 3,
+            "encoding": encoding,
+        }
+        nrrd.write(str(folder / name), stack, header, index_order="C")
+        return str(folder / name)
+
+    return write
+
+
 _NO_INT16 = ("uint8", "uint16", "float32")
 
 FORMATS = (
@@ -159,4 +225,14 @@ FORMATS = (
     Format("zarr-3", _zarr(3)),
     Format("ome-zarr-0.4", _ome_zarr("0.4"), SPACING),
     Format("ome-zarr-0.5", _ome_zarr("0.5"), SPACING),
+    Format("hdf5", _hdf5(), SPACING),
+    Format("hdf5-chunked", _hdf5(chunks=(2, 16, 16), compression="gzip"), SPACING),
+    Format("ilastik-h5", _ilastik_h5),
+    Format("mrc", _mrc("<"), SPACING, dtypes=("int8", "int16", "uint16", "float32")),
+    Format("mrc-big-endian", _mrc(">"), SPACING, dtypes=("int16", "uint16", "float32")),
+    Format("nifti", _nifti("a.nii"), SPACING),
+    Format("nifti-gz", _nifti("a.nii.gz"), SPACING, lazy=False),
+    Format("nrrd", _nrrd("a.nrrd", "raw"), SPACING),
+    Format("nrrd-gz", _nrrd("a.nrrd", "gzip"), SPACING, lazy=False),
+    Format("nhdr", _nrrd("a.nhdr", "raw"), SPACING),
 )

@@ -14,7 +14,14 @@ import zarr
 from napari_densify.core.blocks import block_grid, full_region
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
-from napari_densify.io import create_sink, describe, open_image, open_labels, write_labels
+from napari_densify.io import (
+    create_sink,
+    describe,
+    open_image,
+    open_labels,
+    write_labels,
+    write_volume,
+)
 
 SPACING = (40.0, 4.6, 5.0)
 CLASSES = ClassTable.from_values([1, 2, 7], names={2: "Zellkern (µ)"}, background=1)
@@ -173,7 +180,7 @@ def test_a_killed_writer_leaves_no_half_tiff(tmp_path: Path):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_imagej_reads_voxel_size_and_unit(dtype: str, tmp_path: Path):
-    write_labels(
+    write_volume(
         tmp_path / "out.tif", _labels(dtype), spacing=SPACING, spacing_known=True, classes=CLASSES
     )
     with tifffile.TiffFile(tmp_path / "out.tif") as tif:

@@ -1,5 +1,8 @@
 """Readers and writers: any file to a Volume and back."""
 
+from napari_densify.io._readers import SUFFIXES, can_open
+from napari_densify.io._source import DatasetInfo
+from napari_densify.io._units import to_nm
 from napari_densify.io.opening import (
     Description,
     describe,
@@ -7,15 +10,20 @@ from napari_densify.io.opening import (
     open_image,
     open_labels,
 )
-from napari_densify.io.sinks import Sink, create_sink, write_labels
+from napari_densify.io.sinks import Sink, create_sink, write_labels, write_volume
 
 __all__ = [
+    "SUFFIXES",
+    "DatasetInfo",
     "Description",
     "Sink",
+    "can_open",
     "create_sink",
     "describe",
     "list_datasets",
     "open_image",
     "open_labels",
+    "to_nm",
     "write_labels",
+    "write_volume",
 ]

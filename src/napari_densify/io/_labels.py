@@ -53,7 +53,11 @@ def as_labels(values: npt.NDArray[Any], *, where: str) -> npt.NDArray[Any]:
     target = _unsigned(values.dtype)
     if values.dtype == target:
         return values
-    if values.size and not (values.min() >= 0 and values.max() <= np.iinfo(target).max):
+    if (
+        values.dtype.kind in "if"
+        and values.size
+        and not (values.min() >= 0 and values.max() <= np.iinfo(target).max)
+    ):
         raise InputError(
             "label values must be whole numbers from 0 up",
             where=where,
@@ -72,4 +76,6 @@ def as_labels(values: npt.NDArray[Any], *, where: str) -> npt.NDArray[Any]:
 def _unsigned(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "f":
         return np.dtype(np.uint32)
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
     return np.dtype(f"u{dtype.itemsize}") if dtype.kind == "i" else dtype

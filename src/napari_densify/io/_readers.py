@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_densify.core.errors import InputError
-from napari_densify.io import images, numpy_files, tiff, zarr_files
-from napari_densify.io._address import Address
+from napari_densify.io import hdf5, images, mrc, nifti, nrrd_files, numpy_files, tiff, zarr_files
+from napari_densify.io._address import Address, parse_address
 from napari_densify.io._guard import guarded
 from napari_densify.io._source import DatasetInfo, Reader, Source
 from napari_densify.io.series import open_series, slice_files
 
-__all__ = ["SUFFIXES", "find_reader", "list_sources", "open_source"]
+__all__ = ["SUFFIXES", "can_open", "find_reader", "list_sources", "open_source"]
 
 _READERS: tuple[Reader, ...] = (
     tiff.READER,
@@ -19,6 +19,10 @@ _READERS: tuple[Reader, ...] = (
     numpy_files.NPY_READER,
     numpy_files.NPZ_READER,
     zarr_files.READER,
+    hdf5.READER,
+    mrc.READER,
+    nifti.READER,
+    nrrd_files.READER,
 )
 
 SUFFIXES = tuple(s for reader in _READERS for s in reader.suffixes)
@@ -52,6 +56,18 @@ def find_reader(address: Address) -> Reader:
         where=address.path,
         mend=f"one of: {', '.join(SUFFIXES)}, or a folder of slices",
     )
+
+
+def can_open(path: str) -> bool:
+    """Whether an address looks like one that can be opened, without opening it."""
+    try:
+        address = parse_address(path)
+        if _is_series(address):
+            return bool(slice_files(address, _SLICES))
+        find_reader(address)
+    except InputError:
+        return False
+    return True
 
 
 def open_source(address: Address, level: int) -> Source:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,11 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from napari_densify.core.errors import InputError
-from napari_densify.core.volume import ArrayLike
 from napari_densify.io._address import Address
 from napari_densify.io._flat import FlatArray
 from napari_densify.io._guard import guarded
 from napari_densify.io._lazy import guess_axes
+from napari_densify.io._loaded import LoadedArray
 from napari_densify.io._source import DatasetInfo, Reader, Source, pick_dataset
 
 __all__ = ["NPY_READER", "NPZ_READER"]
@@ -46,19 +48,10 @@ def open_npy(address: Address, level: int) -> Source:
     return Source(data=data, axes=axes[::-1] if fortran else axes, format="NumPy")
 
 
-class _NpzMember:
-    """An array in a zip archive; it has to be unpacked as a whole, at the first look."""
-
-    def __init__(self, address: Address, member: str, header: Header) -> None:
-        self._address, self._member = address, member
-        self.shape, _, self.dtype = header
-        self._array: npt.NDArray[Any] | None = None
-
-    def __getitem__(self, key: tuple[slice, ...]) -> npt.NDArray[Any]:
-        if self._array is None:
-            with np.load(self._address.path, allow_pickle=False) as archive:
-                self._array = archive[self._member]
-        return self._array[key]
+def _load_member(path: Path, member: str) -> npt.NDArray[Any]:
+    with np.load(path, allow_pickle=False) as archive:
+        array: npt.NDArray[Any] = archive[member]
+        return array
 
 
 def _members(address: Address) -> dict[str, Header]:
@@ -82,7 +75,8 @@ def open_npz(address: Address, level: int) -> Source:
     name = pick_dataset(
         address, {k: (shape, str(dtype)) for k, (shape, _, dtype) in members.items()}
     )
-    data: ArrayLike = _NpzMember(address, name, members[name])
+    shape, _, dtype = members[name]
+    data = LoadedArray(address.file, partial(_load_member, address.file, name), shape, dtype)
     return Source(data=data, axes=guess_axes(data.shape), format="NumPy archive")
 
 

@@ -13,11 +13,12 @@ from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import ArrayLike, Spacing
+from napari_densify.io._labels import LabelArray
 from napari_densify.io._sink_facts import SinkFacts
 from napari_densify.io._tiff_sink import TiffSink
 from napari_densify.io._zarr_sink import ZarrSink
 
-__all__ = ["Sink", "create_sink", "write_labels"]
+__all__ = ["Sink", "create_sink", "write_labels", "write_volume"]
 
 _TIFF = (".tif", ".tiff")
 
@@ -125,7 +126,7 @@ def create_sink(
     return TiffSink(target, facts)
 
 
-def write_labels(
+def write_volume(
     path: str | Path,
     array: ArrayLike,
     *,
@@ -133,7 +134,7 @@ def write_labels(
     spacing_known: bool = False,
     classes: ClassTable | None = None,
 ) -> Path:
-    """Write a whole (Z, Y, X) label array, a slab at a time.
+    """Write a whole (Z, Y, X) or (C, Z, Y, X) array, a slab at a time.
 
     Raises
     ------
@@ -143,17 +144,41 @@ def write_labels(
     sink = create_sink(
         path,
         shape=array.shape,
-        dtype=array.dtype,
+        dtype=_storable(np.dtype(array.dtype)),
         spacing=spacing,
         spacing_known=spacing_known,
         classes=classes,
     )
     try:
-        _, rows, columns = full_region(array.shape)
-        for z in range(0, array.shape[0], sink.chunks[0]):
-            slab = (slice(z, min(z + sink.chunks[0], array.shape[0])), rows, columns)
-            sink.write(slab, np.asarray(array[slab]))
+        depth, rows, columns = full_region(array.shape[-3:])
+        for z in range(0, depth.stop, sink.chunks[0]):
+            slab = (slice(z, min(z + sink.chunks[0], depth.stop)), rows, columns)
+            key = slab if len(array.shape) == 3 else (slice(None), *slab)
+            sink.write(slab, np.asarray(array[key]))
         return sink.close()
     except BaseException:
         sink.abort()
         raise
+
+
+def write_labels(
+    path: str | Path,
+    array: ArrayLike,
+    *,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    spacing_known: bool = False,
+    classes: ClassTable | None = None,
+) -> Path:
+    """Write a whole (Z, Y, X) label array, a slab at a time, in an unsigned dtype.
+
+    Raises
+    ------
+    InputError
+        If it holds values that are no label codes, or cannot be written.
+    """
+    labels = LabelArray(array, where=str(path))
+    return write_volume(path, labels, spacing=spacing, spacing_known=spacing_known, classes=classes)
+
+
+def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype
