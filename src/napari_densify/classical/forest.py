@@ -1,0 +1,202 @@
+"""Random forest (or boosted trees) on multiscale planar features, as ilastik made familiar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy import ndimage
+
+from napari_densify.classical.features import compute_features, feature_halo
+from napari_densify.classical.task import Labels, Rule, Task, grow
+from napari_densify.core.base import Settings
+from napari_densify.core.blocks import Region
+from napari_densify.core.normalisation import Intensity, measure_intensity, normalise
+from napari_densify.core.settings import FeatureConfig
+
+__all__ = ["ForestParameters", "fit", "sample_paint"]
+
+
+class ForestParameters(Settings):
+    """Parameters of the forest."""
+
+    classifier: Literal["forest", "boosting"] = Field(
+        "forest",
+        title="Classifier",
+        description="Random forest of extremely randomised trees, or gradient boosting",
+    )
+    trees: int = Field(60, ge=5, le=500, title="Trees", description="Trees, or boosting rounds")
+    samples: int = Field(
+        40_000,
+        ge=100,
+        le=2_000_000,
+        title="Training voxels",
+        description="Painted voxels learned from, spread over classes",
+        json_schema_extra={"unit": "voxels"},
+    )
+    leaf: int = Field(
+        4, ge=1, le=200, title="Smallest leaf", description="Training voxels in a leaf, at least"
+    )
+    balance: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        title="Class balance",
+        description="0: classes count as often as painted; 1: all classes count the same",
+    )
+    stride: int = Field(
+        2,
+        ge=1,
+        le=4,
+        title="Stride",
+        description="Probabilities are computed at every so many voxels in Y and X and "
+        "interpolated between them; 1: at every voxel, exact",
+        json_schema_extra={"unit": "voxels"},
+    )
+    sigmas: tuple[float, ...] = Field(
+        FeatureConfig().sigmas,
+        title="Scales",
+        description="Standard deviations of the Gaussians along X",
+        json_schema_extra={"unit": "voxels"},
+    )
+    seed: int = Field(0, ge=0, title="Seed")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Features of any region of a volume, all channels together."""
+
+    task: Task
+    config: FeatureConfig
+    intensity: Intensity
+
+    def features(self, region: Region) -> npt.NDArray[np.float32]:
+        """``(F, Z, Y, X)`` of a region; equal however the volume is cut, up to rounding."""
+        halo = feature_halo(self.config)
+        # Features of coarse scales live on a grid of every 2^n-th voxel from the origin:
+        # a crop must start on that grid.
+        align = 16
+        read, _ = grow(region, (0, halo + align, halo + align), self.task.volume.shape)
+        rows, columns = (slice(r.start // align * align, r.stop) for r in read[1:])
+        read = (read[0], rows, columns)
+        inner = tuple(
+            slice(r.start - g.start, r.stop - g.start) for r, g in zip(region, read, strict=True)
+        )
+        image = normalise(np.nan_to_num(self.task.volume.read(read)), self.intensity)
+        stacks = [compute_features(channel, self.config) for channel in image]
+        return np.concatenate(stacks)[(slice(None), *inner)]
+
+
+def fit(task: Task, parameters: ForestParameters) -> Rule:
+    """Train on painted voxels; voxels of any region are then classified by their features.
+
+    References
+    ----------
+    Geurts et al., Extremely randomized trees, Machine Learning 63, 3 (2006).
+    Berg et al., ilastik: interactive machine learning for (bio)image analysis,
+    Nature Methods 16, 1226 (2019).
+    """
+    task.require_paint()
+    config = FeatureConfig(sigmas=parameters.sigmas)
+    source = _Source(task, config, measure_intensity(task.volume))
+    features, labels = sample_paint(source.features, task, parameters)
+    model = _classifier(parameters)
+    model.fit(features, labels, sample_weight=_weights(labels, parameters.balance))
+    codes = np.asarray(model.classes_).astype(task.dtype)
+
+    def rule(region: Region) -> Labels:
+        z, y, x = region
+        out = np.empty([s.stop - s.start for s in region], task.dtype)
+        for row, number in enumerate(range(z.start, z.stop)):
+            box = (slice(number, number + 1), y, x)
+            out[row] = codes[_classify(model, source, box, parameters.stride)]
+        return out
+
+    return rule
+
+
+def sample_paint(
+    features: Any, task: Task, parameters: ForestParameters
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Draw painted voxels, at most an even share of each class and slice, with features.
+
+    Returns
+    -------
+    ``(N, F)`` features and ``(N,)`` class codes.
+    """
+    paint = task.require_paint()
+    rng = np.random.default_rng(parameters.seed)
+    share = max(1, parameters.samples // (len(paint.values) * len(paint.slices)))
+    rows, codes = [], []
+    for box in paint.boxes():
+        labels = paint.read(box).ravel()
+        stack = features(box)
+        stack = stack.reshape(len(stack), -1)
+        for value in task.classes:
+            found = np.flatnonzero(labels == value)
+            if found.size > share:
+                found = np.sort(rng.choice(found, share, replace=False))
+            rows.append(stack[:, found].T)
+            codes.append(np.full(found.size, value))
+    return np.ascontiguousarray(np.concatenate(rows)), np.concatenate(codes)
+
+
+def _weights(labels: npt.NDArray[np.int64], balance: float) -> npt.NDArray[Any]:
+    counts = np.bincount(labels).astype(float)
+    weights: npt.NDArray[Any] = (counts[labels] / counts.max()) ** -balance
+    return weights
+
+
+def _classifier(parameters: ForestParameters) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+
+    if parameters.classifier == "boosting":
+        return HistGradientBoostingClassifier(
+            max_iter=parameters.trees,
+            min_samples_leaf=parameters.leaf,
+            early_stopping=False,
+            random_state=parameters.seed,
+        )
+    return ExtraTreesClassifier(
+        n_estimators=parameters.trees,
+        min_samples_leaf=parameters.leaf,
+        max_features=0.5,
+        n_jobs=-1,
+        random_state=parameters.seed,
+    )
+
+
+def _classify(model: Any, source: _Source, box: Region, stride: int) -> npt.NDArray[np.int64]:
+    """Class index of each voxel of one slice, ``(Y, X)``."""
+    z, y, x = box
+    # The coarse grid is anchored at the volume's origin, so that blocks agree at their seams.
+    ys, xs = (
+        (s.start // stride * stride, min(-(-(s.stop - 1) // stride) * stride + 1, n))
+        for s, n in zip((y, x), source.task.volume.shape[1:], strict=True)
+    )
+    stack = source.features((z, slice(*ys), slice(*xs)))[:, 0]
+    coarse = stack[:, ::stride, ::stride]
+    table = np.ascontiguousarray(coarse.reshape(len(coarse), -1).T)
+    probabilities = model.predict_proba(table).reshape(*coarse.shape[1:], -1)
+    if stride == 1:
+        best: npt.NDArray[np.int64] = probabilities.argmax(-1)
+        return best
+    fine = _enlarge(probabilities, stride, (y.stop - ys[0], x.stop - xs[0]))
+    inside: npt.NDArray[np.int64] = fine.argmax(-1)
+    return inside[y.start - ys[0] :, x.start - xs[0] :]
+
+
+def _enlarge(
+    probabilities: npt.NDArray[Any], stride: int, shape: tuple[int, int]
+) -> npt.NDArray[Any]:
+    """Interpolate linearly from every ``stride``-th voxel to all of them, ``(Y, X, K)``."""
+    rows, columns = (np.arange(n) / stride for n in shape)
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    layers = [
+        ndimage.map_coordinates(probabilities[..., k], grid, order=1, mode="nearest")
+        for k in range(probabilities.shape[-1])
+    ]
+    return np.stack(layers, axis=-1)

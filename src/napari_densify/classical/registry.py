@@ -1,0 +1,180 @@
+"""Every classical method by name; its module is imported when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from napari_densify.core.base import Settings
+from napari_densify.core.errors import InputError
+from napari_densify.core.settings import validated
+
+__all__ = ["METHODS", "Method", "get_method", "resolve_parameters"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A classical method.
+
+    Its module holds either ``fit(task, parameters) -> rule``, where the rule labels any
+    region of the volume by itself, or ``solve(task, parameters)``, which needs the volume
+    in memory and returns labels or yields ever better ones.
+
+    Attributes
+    ----------
+    name, title, family, summary
+        For tables and menus.
+    module
+        Module in this package that holds the function.
+    model
+        Name of the parameter model in that module.
+    needs_paint
+        Refuses to run without annotations.
+    blockwise
+        Works in blocks with the same result as on the whole; others need the volume
+        in memory.
+    iterative
+        Yields intermediate results.
+    objects
+        Its regions can be told apart as objects.
+    bytes_per_voxel
+        Memory that it takes at its peak, where it isn't blockwise.
+    """
+
+    name: str
+    title: str
+    family: str
+    summary: str
+    module: str
+    model: str
+    needs_paint: bool = False
+    blockwise: bool = True
+    iterative: bool = False
+    objects: bool = False
+    bytes_per_voxel: int = 40
+
+    @property
+    def settings(self) -> type[Settings]:
+        """Model of its parameters: titles, units, bounds, defaults."""
+        model: type[Settings] = getattr(self._load(), self.model)
+        return model
+
+    @property
+    def function(self) -> Any:
+        """``fit`` of a blockwise method, ``solve`` of any other."""
+        return getattr(self._load(), "fit" if self.blockwise else "solve")
+
+    def _load(self) -> Any:
+        return import_module(f"napari_densify.classical.{self.module}")
+
+
+_ALL = (
+    Method(
+        name="threshold",
+        title="Threshold",
+        family="threshold",
+        summary="One or more intensities part the classes",
+        module="threshold",
+        model="ThresholdParameters",
+    ),
+    Method(
+        name="watershed",
+        title="Watershed",
+        family="watershed",
+        summary="Floods from paint, or from minima, up to the edges",
+        module="watershed",
+        model="WatershedParameters",
+        blockwise=False,
+        objects=True,
+    ),
+    Method(
+        name="random_forest",
+        title="Random forest",
+        family="learned",
+        summary="Trees on multiscale features, as in ilastik",
+        module="forest",
+        model="ForestParameters",
+        needs_paint=True,
+    ),
+    Method(
+        name="interpolation",
+        title="Interpolation",
+        family="floor",
+        summary="Shapes between painted slices; uses no image at all",
+        module="interpolation",
+        model="InterpolationParameters",
+        needs_paint=True,
+    ),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({m.name: m for m in _ALL})
+"""All methods, by name, in the order of tables."""
+
+# Names of algorithms that users ask for by themselves.
+_ALIASES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    **{
+        name: ("threshold", {"algorithm": name})
+        for name in ("otsu", "multi-otsu", "li", "yen", "triangle", "isodata", "minimum", "mean")
+    },
+}
+
+
+def get_method(name: str) -> tuple[Method, dict[str, Any]]:
+    """Find a method by its name, or by that of one of its algorithms.
+
+    Returns
+    -------
+    The method, and the parameters that the name stands for.
+
+    Raises
+    ------
+    InputError
+        If there is none; lists those there are.
+
+    Examples
+    --------
+    >>> method, preset = get_method("otsu")
+    >>> method.name, preset
+    ('threshold', {'algorithm': 'otsu'})
+    """
+    wanted = name.strip().lower()
+    preset: dict[str, Any] = {}
+    for alias, (target, values) in _ALIASES.items():
+        if wanted.replace("_", "-") == alias:
+            wanted, preset = target, dict(values)
+    method = METHODS.get(wanted.replace("-", "_"))
+    if method is None:
+        raise InputError(
+            f"there is no classical method {name!r}",
+            where="method",
+            mend=f"one of: {', '.join(METHODS)}",
+        )
+    return method, preset
+
+
+def resolve_parameters(
+    method: Method, preset: Mapping[str, Any], parameters: Settings | Mapping[str, Any] | None
+) -> Settings:
+    """Build a method's parameters from what was given; what was not keeps its default.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or a value out of bounds, naming the method.
+    """
+    if isinstance(parameters, method.settings):
+        return parameters
+    given = parameters.model_dump() if isinstance(parameters, Settings) else dict(parameters or {})
+    values = {**preset, **given}
+    names = method.settings.model_fields
+    for name in values:
+        if name not in names:
+            raise InputError(
+                f"unknown parameter {name!r}",
+                where=method.name,
+                mend=f"one of: {', '.join(names)}" if names else "it has none",
+            )
+    return validated(method.settings, values, where=method.name)
