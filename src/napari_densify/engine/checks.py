@@ -31,7 +31,7 @@ _OPTIONAL = {
     "fsspec": ("remote", "volumes on a server"),
     "distributed": ("cluster", "predict --cluster"),
     "dask_jobqueue": ("cluster", "predict --cluster slurm"),
-    "bioimageio.core": ("bioimageio", "checks of exported packages"),
+    "bioimageio.spec": ("bioimageio", "checks of exported packages"),
 }
 _SELF_TEST_TIMEOUT_S = 90.0
 
