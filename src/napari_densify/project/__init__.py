@@ -1,1 +1,8 @@
-"""The project folder."""
+"""The project folder: image, classes, strokes, rounds, predictions and history."""
+
+from napari_densify.project.document import ImageReference, ProjectDocument
+from napari_densify.project.image import checksum, same_image
+from napari_densify.project.project import Project
+from napari_densify.project.rounds import Round
+
+__all__ = ["ImageReference", "Project", "ProjectDocument", "Round", "checksum", "same_image"]

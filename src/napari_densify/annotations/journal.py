@@ -1,0 +1,123 @@
+"""Chunks on their way to disk: appended first, so that a kill or a power cut loses none.
+
+A batch is a run of records closed by a commit record. What follows the last
+complete batch was being written when the power went, and is ignored: a batch is
+replayed whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_densify.annotations.chunks import ChunkGrid, ChunkIndex
+from napari_densify.core.blocks import region_shape
+
+__all__ = ["Journal"]
+
+_RECORD = struct.Struct("<4s3III")  # magic, chunk index, length of the payload, its crc32
+_CHUNK, _COMMIT = b"DJc1", b"DJe1"
+
+
+class Journal:
+    """Append-only file of chunks.
+
+    Parameters
+    ----------
+    path
+        File; it need not exist.
+    grid, dtype
+        What the chunks are.
+    """
+
+    def __init__(self, path: Path, *, grid: ChunkGrid, dtype: np.dtype[Any]) -> None:
+        self.path = path
+        self._grid = grid
+        self._dtype = dtype
+
+    def append(self, chunks: Mapping[ChunkIndex, npt.NDArray[Any]]) -> None:
+        """Write one batch and sync it.
+
+        Raises
+        ------
+        OSError
+            If there is no room; the journal then ends where it did before.
+        """
+        records = [_pack(_CHUNK, index, chunk.tobytes()) for index, chunk in chunks.items()]
+        records.append(_pack(_COMMIT, (len(chunks), 0, 0), b""))
+        with self.path.open("ab", buffering=0) as stream:
+            end = stream.tell()
+            try:
+                _write_all(stream.fileno(), b"".join(records))
+                os.fsync(stream.fileno())
+            except OSError:
+                stream.truncate(end)
+                raise
+
+    def read(self) -> dict[ChunkIndex, npt.NDArray[Any]]:
+        """Latest content of every chunk in a complete batch."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        latest: dict[ChunkIndex, bytes] = {}
+        batch: dict[ChunkIndex, bytes] = {}
+        for magic, index, payload in _unpack(content):
+            if magic == _CHUNK:
+                batch[index] = payload
+            elif len(batch) == index[0]:
+                latest.update(batch)
+                batch = {}
+        return {index: self._decode(index, payload) for index, payload in latest.items()}
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def clear(self) -> None:
+        """Forget everything: the chunks are safe elsewhere."""
+        self.path.unlink(missing_ok=True)
+
+    def _decode(self, index: ChunkIndex, payload: bytes) -> npt.NDArray[Any]:
+        values = np.frombuffer(zlib.decompress(payload), self._dtype)
+        return values.reshape(region_shape(self._grid.region(index))).copy()
+
+
+def _pack(magic: bytes, index: ChunkIndex, content: bytes) -> bytes:
+    payload = zlib.compress(content, 1) if content else b""
+    return _RECORD.pack(magic, *index, len(payload), _checksum(index, payload)) + payload
+
+
+def _checksum(index: ChunkIndex, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(repr(index).encode()))
+
+
+def _unpack(content: bytes) -> list[tuple[bytes, ChunkIndex, bytes]]:
+    records = []
+    at = 0
+    while at + _RECORD.size <= len(content):
+        magic, z, y, x, length, crc = _RECORD.unpack_from(content, at)
+        payload = content[at + _RECORD.size : at + _RECORD.size + length]
+        if magic not in (_CHUNK, _COMMIT) or len(payload) < length:
+            break
+        if _checksum((z, y, x), payload) != crc:
+            break
+        records.append((magic, (z, y, x), payload))
+        at += _RECORD.size + length
+    return records
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

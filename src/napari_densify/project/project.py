@@ -1,0 +1,353 @@
+"""A project: the folder that viewer, engine and command line work on together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from napari_densify.annotations import AnnotationStore, PaintedArray
+from napari_densify.core.errors import InputError
+from napari_densify.core.files import remove_tree
+from napari_densify.core.labels import ClassTable, label_dtype
+from napari_densify.core.volume import ArrayLike, Spacing, Volume
+from napari_densify.io import open_image
+from napari_densify.project.document import (
+    ImageReference,
+    ProjectDocument,
+    read_document,
+    validate_document,
+    write_document,
+)
+from napari_densify.project.history import append_step, read_steps
+from napari_densify.project.image import checksum, copy_blockwise, require_image
+from napari_densify.project.lock import ProjectLock
+from napari_densify.project.rounds import Round, list_rounds, make_round
+
+__all__ = ["Project"]
+
+_IMAGE = "image.zarr"
+
+
+class Project:
+    """An opened project folder; made by :meth:`create` or :meth:`open`.
+
+    One process at a time may change image, classes and strokes; rounds,
+    predictions and history may be added by any (they never touch what is there).
+
+    Attributes
+    ----------
+    path
+        The folder.
+    notice
+        Why it is read-only although it was to be changed; one line for the user.
+    document
+        What ``project.json`` says; frozen, see :meth:`update`.
+    """
+
+    def __init__(self, path: Path, document: ProjectDocument, lock: ProjectLock | None) -> None:
+        self.path = path
+        self.document = document
+        self._lock = lock
+        self._image: Volume | None = None
+        self.notice = f"{path.name} is {lock.refusal}" if lock and lock.refusal else ""
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        *,
+        shape: Sequence[int],
+        image: str = "",
+        spacing: Spacing = (1.0, 1.0, 1.0),
+        spacing_known: bool = False,
+        classes: ClassTable | None = None,
+    ) -> Project:
+        """Make a project folder and open it.
+
+        Parameters
+        ----------
+        path
+            New folder, by custom ``NAME.densify``.
+        shape
+            Voxels of the image along Z, Y, X.
+        image
+            Address that the image can be opened from again; empty for one in
+            memory, which :meth:`import_array` then copies into the folder.
+        spacing, spacing_known
+            Voxel size (Z, Y, X) in nm, and whether it is more than an assumption.
+        classes
+            Class table; background (1) and foreground (2) by default.
+
+        Raises
+        ------
+        InputError
+            If the folder exists already or cannot be written, or if the image
+            cannot be opened or has another shape.
+        """
+        path = Path(path).absolute()
+        if path.exists():
+            raise InputError(
+                "exists already", where=str(path), mend="open it, or choose another name"
+            )
+        content = {
+            "shape": tuple(shape),
+            "spacing": spacing,
+            "spacing_known": spacing_known,
+            "classes": classes or ClassTable.default(),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        document = validate_document(content, where=str(path))
+        if image:
+            document = document.model_copy(update={"image": _reference(image, document.shape)})
+        _make_folder(path, document)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path, *, read_only: bool = False) -> Project:
+        """Open a project folder.
+
+        Parameters
+        ----------
+        path
+            The folder, or its ``project.json``.
+        read_only
+            Only look. Where another process holds the project it is opened so in
+            any case, and ``notice`` tells why.
+
+        Raises
+        ------
+        InputError
+            If it is not a project, or made by a newer version of this package.
+        """
+        path = Path(path).absolute()
+        path = path.parent if path.name == "project.json" else path
+        read_document(path / "project.json")
+        lock = None if read_only else ProjectLock(path)
+        return cls(path, read_document(path / "project.json"), lock)
+
+    def close(self) -> None:
+        """Let other processes change the project."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # what it says
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this process may not change image, classes and strokes."""
+        return self._lock is None or not self._lock.held
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along Z, Y, X."""
+        return self.document.shape
+
+    @property
+    def spacing(self) -> Spacing:
+        """Voxel size (Z, Y, X) in nm."""
+        return self.document.spacing
+
+    @property
+    def classes(self) -> ClassTable:
+        """Class table."""
+        return self.document.classes
+
+    @property
+    def held_out(self) -> tuple[int, ...]:
+        """Slices that are never trained on, but scored."""
+        return self.document.held_out
+
+    def update(self, **changes: Any) -> None:
+        """Change entries of the document and save it.
+
+        Raises
+        ------
+        InputError
+            If the project is read-only, a value is not valid, or there is no room;
+            then nothing has changed.
+        """
+        self._require_writable()
+        content = {**dict(self.document), **changes}
+        document = validate_document(content, where=str(self.path))
+        write_document(self.path / "project.json", document)
+        self.document = document
+
+    def set_held_out(self, slices: Iterable[int], held_out: bool = True) -> None:
+        """Mark slices as held out, or give them back to training."""
+        marked, change = set(self.held_out), {int(z) for z in slices}
+        self.update(held_out=tuple(marked | change if held_out else marked - change))
+
+    # image
+
+    def image(self) -> Volume:
+        """Open the image, with the voxel size that the project states.
+
+        Raises
+        ------
+        InputError
+            If it is not where it was, or is another one now.
+        """
+        if self._image is None:
+            self._image = self._open_image()
+        if self.document.spacing_known:
+            return self._image.with_spacing(self.spacing)
+        return self._image
+
+    def import_array(
+        self,
+        array: ArrayLike,
+        *,
+        name: str = "image",
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Copy an array into the folder, blockwise, and make it the project's image.
+
+        Parameters
+        ----------
+        array
+            ``(Z, Y, X)`` or ``(C, Z, Y, X)``; anything that can be sliced.
+        name
+            Name of the layer that it comes from.
+        progress
+            Called with blocks done and blocks in all.
+
+        Raises
+        ------
+        InputError
+            If the shape is not that of the project, or there is no room.
+        """
+        self._require_writable()
+        require_image(Volume(array), shape=self.shape, where=name)
+        target = self.path / _IMAGE
+        copy_blockwise(
+            array,
+            target,
+            spacing=self.spacing,
+            spacing_known=self.document.spacing_known,
+            progress=progress,
+        )
+        reference = _reference(str(target), self.shape)
+        self.update(image=reference.model_copy(update={"address": _IMAGE, "name": name}))
+        self._image = None
+
+    # strokes
+
+    def annotations(self) -> AnnotationStore:
+        """Strokes as they are on disk, to be read while another process paints."""
+        return AnnotationStore(self.path / "annotations.zarr", read_only=True)
+
+    def painted(self, **callbacks: Any) -> PaintedArray:
+        """Strokes to paint on, for a Labels layer; see :class:`PaintedArray`."""
+        store = AnnotationStore(self.path / "annotations.zarr", read_only=self.read_only)
+        return PaintedArray(store, **callbacks)
+
+    # results
+
+    def rounds(self) -> list[Round]:
+        """List the rounds that have a model, oldest first."""
+        return list_rounds(self.path / "models")
+
+    def new_round(self) -> Round:
+        """Make the folder of the next round and keep the strokes of this moment in it."""
+        made = make_round(self.path / "models")
+        self.annotations().snapshot(made.strokes)
+        return made
+
+    def round(self, number: int) -> Round:
+        """Round of this number.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        for item in self.rounds():
+            if item.number == number:
+                return item
+        known = ", ".join(str(r.number) for r in self.rounds()) or "none"
+        raise InputError(f"there is no round {number}", where=str(self.path), mend=f"has: {known}")
+
+    def prediction_path(self, number: int, role: str = "labels") -> Path:
+        """Where the prediction of a round belongs: ``predictions/001.zarr``.
+
+        Parameters
+        ----------
+        number
+            Number of the round.
+        role
+            ``labels``, ``probabilities``, ``uncertainty`` or ``instances``.
+        """
+        folder = self.path / "predictions"
+        folder.mkdir(exist_ok=True)
+        return folder / (f"{number:03d}.zarr" if role == "labels" else f"{number:03d}-{role}.zarr")
+
+    def log(self, step: str, settings: Mapping[str, Any]) -> None:
+        """Add a step to the history."""
+        append_step(self.path / "history.jsonl", step, settings)
+
+    def history(self) -> list[dict[str, Any]]:
+        """List the steps done: ``time``, ``step``, ``version``, ``settings`` of each."""
+        return read_steps(self.path / "history.jsonl")
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise InputError(
+                self.notice or "the project is open read-only",
+                where=str(self.path),
+                mend="close the other viewer and open the project again",
+            )
+
+    def _open_image(self) -> Volume:
+        reference = self.document.image
+        if not reference.address:
+            raise InputError("the project has no image yet", where=str(self.path))
+        inside = self.path / reference.address
+        volume = open_image(str(inside) if reference.address == _IMAGE else reference.address)
+        require_image(volume, shape=self.shape, where=reference.address)
+        if reference.checksum and checksum(volume) != reference.checksum:
+            raise InputError(
+                "is another image than the one that was painted on",
+                where=reference.address,
+                mend="bring the old file back, or choose it with relocate_image",
+            )
+        return volume
+
+
+def _reference(address: str, shape: tuple[int, int, int]) -> ImageReference:
+    volume = open_image(address)
+    require_image(volume, shape=shape, where=address)
+    return ImageReference(
+        address=address,
+        name=volume.name,
+        dtype=volume.dtype.name,
+        channels=volume.channels,
+        checksum=checksum(volume),
+    )
+
+
+def _make_folder(path: Path, document: ProjectDocument) -> None:
+    """Build the folder aside and rename it, so that no half-made project exists."""
+    try:
+        aside = path.with_name(f".{path.name}.{uuid4().hex}")
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({error.strerror or error})", where=str(path)
+        ) from None
+    try:
+        dtype = label_dtype(max(document.classes.values))
+        AnnotationStore.create(aside / "annotations.zarr", shape=document.shape, dtype=dtype)
+        write_document(aside / "project.json", document)
+        aside.rename(path)
+    except BaseException:
+        remove_tree(aside)
+        raise

@@ -1,0 +1,134 @@
+"""Rounds of training: ``models/001/`` holds a model, the strokes it learned from, its scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from napari_densify.core.errors import InputError
+from napari_densify.core.files import atomic_write_json, remove_tree
+
+__all__ = ["Round", "list_rounds", "make_round"]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of training.
+
+    Attributes
+    ----------
+    folder
+        Its folder, named by its number.
+    """
+
+    folder: Path
+
+    @property
+    def number(self) -> int:
+        """Number, from 1; never used twice while the round exists."""
+        return int(self.folder.name)
+
+    @property
+    def model(self) -> Path:
+        """Model file."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def strokes(self) -> Path:
+        """Snapshot of the annotations that it was trained on (an ``AnnotationStore``)."""
+        return self.folder / "strokes.zarr"
+
+    @property
+    def complete(self) -> bool:
+        """Whether training got as far as saving a model."""
+        return self.model.is_file()
+
+    @property
+    def name(self) -> str:
+        """Name that the user gave it, else its number."""
+        return str(_read(self.folder / "round.json").get("name") or f"round {self.number}")
+
+    @property
+    def created(self) -> str:
+        """When it was begun (ISO 8601, UTC)."""
+        return str(_read(self.folder / "round.json").get("created", ""))
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """Scores that were saved with it; empty if none."""
+        return _read(self.folder / "scores.json")
+
+    def rename(self, name: str) -> None:
+        """Give it a name; an empty one brings the number back."""
+        content = {**_read(self.folder / "round.json"), "name": name.strip()}
+        _write(self.folder / "round.json", content)
+
+    def save_scores(self, scores: Mapping[str, Any]) -> None:
+        """Keep scores with the model."""
+        _write(self.folder / "scores.json", dict(scores))
+
+    def delete(self) -> None:
+        """Delete model, snapshot and scores."""
+        remove_tree(self.folder)
+
+
+def list_rounds(folder: Path) -> list[Round]:
+    """Complete rounds in the order of their numbers."""
+    return [r for r in _all(folder) if r.complete]
+
+
+def make_round(folder: Path) -> Round:
+    """Make the folder of the next round; safe from several processes at once.
+
+    Raises
+    ------
+    InputError
+        If there is no room or no permission.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        number = max((r.number for r in _all(folder)), default=0) + 1
+        while True:
+            try:
+                (folder / f"{number:03d}").mkdir()
+                break
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise _refused(folder, error) from None
+    made = Round(folder / f"{number:03d}")
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    _write(made.folder / "round.json", {"name": "", "created": created})
+    return made
+
+
+def _all(folder: Path) -> list[Round]:
+    if not folder.is_dir():
+        return []
+    found = [Round(f) for f in folder.iterdir() if f.name.isdigit() and f.is_dir()]
+    return sorted(found, key=lambda r: r.number)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    try:
+        atomic_write_json(path, content)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot be written ({error.strerror or error})", where=str(path), mend="free some room"
+    )
