@@ -9,18 +9,24 @@ from napari_densify.classical.registry import METHODS, Method, get_method
 
 if TYPE_CHECKING:
     from napari_densify.classical.run import Piece, make_task, run_method, stream_method
+    from napari_densify.classical.tuning import Tuned, tune_method
 
 __all__ = [
     "METHODS",
     "Method",
     "Piece",
+    "Tuned",
     "get_method",
     "make_task",
     "run_method",
     "stream_method",
+    "tune_method",
 ]
 
-_LATER = dict.fromkeys(("Piece", "make_task", "run_method", "stream_method"), "run")
+_LATER = {
+    **dict.fromkeys(("Piece", "make_task", "run_method", "stream_method"), "run"),
+    **dict.fromkeys(("Tuned", "tune_method"), "tuning"),
+}
 
 
 def __getattr__(name: str) -> Any:

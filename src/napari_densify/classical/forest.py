@@ -17,7 +17,9 @@ from napari_densify.core.blocks import Region
 from napari_densify.core.normalisation import Intensity, measure_intensity, normalise
 from napari_densify.core.settings import FeatureConfig
 
-__all__ = ["ForestParameters", "fit", "sample_paint"]
+__all__ = ["SEARCH", "ForestParameters", "fit", "sample_paint"]
+
+SEARCH = {"balance": (0.25, 0.5, 0.75), "leaf": (2, 4, 10)}
 
 
 class ForestParameters(Settings):

@@ -17,7 +17,9 @@ from napari_densify.core.base import Settings
 from napari_densify.core.blocks import Region
 from napari_densify.core.volume import Spacing
 
-__all__ = ["InterpolationParameters", "fit", "painted_planes", "signed_distances"]
+__all__ = ["SEARCH", "InterpolationParameters", "fit", "painted_planes", "signed_distances"]
+
+SEARCH: dict[str, tuple[str, ...]] = {}
 
 Distances = npt.NDArray[np.float32]
 

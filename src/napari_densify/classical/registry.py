@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -42,6 +42,8 @@ class Method:
         Its regions can be told apart as objects.
     bytes_per_voxel
         Memory that it takes at its peak, where it isn't blockwise.
+    seconds_per_mvoxel
+        Roughly how long a million voxels take on one core: plans searches and progress.
     """
 
     name: str
@@ -55,12 +57,19 @@ class Method:
     iterative: bool = False
     objects: bool = False
     bytes_per_voxel: int = 40
+    seconds_per_mvoxel: float = 1.0
 
     @property
     def settings(self) -> type[Settings]:
         """Model of its parameters: titles, units, bounds, defaults."""
         model: type[Settings] = getattr(self._load(), self.model)
         return model
+
+    @property
+    def search(self) -> Mapping[str, Sequence[Any]]:
+        """Values of the parameters that are worth trying when it is tuned."""
+        space: Mapping[str, Sequence[Any]] = self._load().SEARCH
+        return space
 
     @property
     def function(self) -> Any:
@@ -79,6 +88,7 @@ _ALL = (
         summary="One or more intensities part the classes",
         module="threshold",
         model="ThresholdParameters",
+        seconds_per_mvoxel=0.1,
     ),
     Method(
         name="watershed",
@@ -89,6 +99,7 @@ _ALL = (
         model="WatershedParameters",
         blockwise=False,
         objects=True,
+        seconds_per_mvoxel=1.5,
     ),
     Method(
         name="random_forest",
@@ -98,6 +109,7 @@ _ALL = (
         module="forest",
         model="ForestParameters",
         needs_paint=True,
+        seconds_per_mvoxel=20.0,
     ),
     Method(
         name="interpolation",
@@ -107,6 +119,7 @@ _ALL = (
         module="interpolation",
         model="InterpolationParameters",
         needs_paint=True,
+        seconds_per_mvoxel=0.2,
     ),
 )
 

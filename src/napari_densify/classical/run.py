@@ -20,7 +20,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import ArrayLike, Volume
 
-__all__ = ["Piece", "make_task", "run_method", "stream_method"]
+__all__ = ["Piece", "label_task", "make_task", "run_method", "stream_method"]
 
 _BLOCK_VOXELS = 1 << 23
 
@@ -128,6 +128,18 @@ def stream_method(
     yield from (
         _in_blocks(method, task, chosen) if method.blockwise else _whole(method, task, chosen)
     )
+
+
+def label_task(
+    method: Method, task: Task, parameters: Settings, region: Region
+) -> npt.NDArray[Any]:
+    """Label a region of a task that is small enough to be held in memory."""
+    if method.blockwise:
+        labels: npt.NDArray[Any] = method.function(task, parameters)(region)
+        return labels
+    answer = method.function(task, parameters)
+    whole: npt.NDArray[Any] = list(answer)[-1][0] if method.iterative else answer
+    return whole[region]
 
 
 def make_task(

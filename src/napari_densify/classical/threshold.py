@@ -16,7 +16,7 @@ from napari_densify.classical.task import Parameters, Rule, Task
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 
-__all__ = ["ThresholdParameters", "find_thresholds", "fit"]
+__all__ = ["SEARCH", "ThresholdParameters", "find_thresholds", "fit"]
 
 Algorithm = Literal[
     "auto",
@@ -33,6 +33,11 @@ Algorithm = Literal[
 ]
 
 _LEVELS = 256
+
+SEARCH = {
+    "algorithm": ("auto", "paint", "li", "yen", "triangle", "isodata", "mean"),
+    "sigma": (0.0, 1.0, 2.0, 4.0),
+}
 
 
 class ThresholdParameters(Parameters):

@@ -15,7 +15,13 @@ from napari_densify.classical.regions import name_regions
 from napari_densify.classical.task import Image, Labels, Parameters, Task
 from napari_densify.core.volume import Spacing
 
-__all__ = ["WatershedParameters", "find_markers", "gradient_magnitude", "solve"]
+__all__ = ["SEARCH", "WatershedParameters", "find_markers", "gradient_magnitude", "solve"]
+
+SEARCH = {
+    "sigma": (0.5, 1.0, 2.0, 3.0),
+    "landscape": ("gradient", "intensity", "inverted"),
+    "markers": ("auto", "h-minima", "distance"),
+}
 
 
 class WatershedParameters(Parameters):
