@@ -43,7 +43,8 @@ def model(kind: str) -> LoadedModel:
     )
     spec = ModelSpec(
         network=network, classes=ClassTable.default(), spacing=(50, 4, 4), spacing_known=True,
-        features=features, working_factor=factor, subvoxel=features is not None,
+        features=features, feature_offset=(0.5,) * 20, feature_gain=(2.0,) * 20,
+        working_factor=factor, subvoxel=features is not None,
         context=(2, 16, 16), patch=(5, 32, 32),
     )  # fmt: skip
     return LoadedModel(build_network(network).eval(), spec, {})

@@ -218,7 +218,7 @@ class TrainSettings(Settings):
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(None, title="Learning rate")
     weight_decay: Annotated[float, Field(ge=0, le=1)] | None = Field(None, title="Weight decay")
-    optimiser: Literal["adamw", "adam", "sgd"] | None = Field(None, title="Optimiser")
+    optimiser: Literal["muon", "adamw", "adam", "sgd"] | None = Field(None, title="Optimiser")
     momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None, title="Momentum", description="Of SGD"
     )
@@ -298,7 +298,14 @@ def apply_overrides(settings: S, pairs: Iterable[str] | Mapping[str, Any]) -> S:
         For an unknown name, a value of the wrong type, or one out of bounds.
     """
     names = type(settings).model_fields
-    changes = dict(pairs) if isinstance(pairs, Mapping) else parse_pairs(pairs)
+    pairs = dict(pairs) if isinstance(pairs, Mapping) else list(pairs)
+    if isinstance(pairs, list) and "options" in names:  # part.name=value
+        parts = [text for text in pairs if "." in text.partition("=")[0] and "=" in text]
+        pairs = [text for text in pairs if text not in parts]
+        settings = settings.model_copy(
+            update={"options": (*settings.model_dump()["options"], *parts)}
+        )
+    changes = pairs if isinstance(pairs, dict) else parse_pairs(pairs)
     for name in changes:
         if name not in names:
             raise InputError(

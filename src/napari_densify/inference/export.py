@@ -32,7 +32,7 @@ from napari_densify.core.files import replace
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import NormalisationConfig
 from napari_densify.core.settings import Triple
-from napari_densify.inference.inputs import network_input, spec_logits
+from napari_densify.inference.inputs import class_scores, network_input, spec_logits
 from napari_densify.networks import (
     LoadedModel,
     input_shape_for,
@@ -77,6 +77,9 @@ class ExportedNetwork(nn.Module):
         self.network = network
         self.spec = spec
         self.features = PlanarFeatures(spec.features) if spec.features else None
+        for name in ("feature_offset", "feature_gain"):
+            values = torch.tensor(getattr(spec, name)).view(-1, 1, 1, 1)
+            self.register_buffer(name, values, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map ``(N, C, Z, Y, X)`` voxels to ``(N, K, Z, Y, X)`` probabilities."""
@@ -84,12 +87,9 @@ class ExportedNetwork(nn.Module):
         bank = None
         if self.features is not None:
             bank = self.features(network_input(image, None, factor, False))
+            bank = ((bank - self.feature_offset) * self.feature_gain).clamp(-20, 20)
         mixed = network_input(image, bank, factor, self.spec.subvoxel)
-        logits = spec_logits(self.network(mixed), self.spec)
-        if self.spec.network.head == "sigmoid":
-            scores = torch.sigmoid(logits)
-            return scores / scores.sum(1, keepdim=True).clamp(min=1e-6)
-        return torch.softmax(logits, 1)
+        return class_scores(spec_logits(self.network(mixed), self.spec), self.spec)
 
 
 def export_package(model: LoadedModel, output: Path, info: ExportInfo | None = None) -> None:

@@ -16,6 +16,7 @@ from napari_densify.core.settings import FeatureConfig, Triple
 
 __all__ = [
     "Encoded",
+    "class_scores",
     "encode",
     "fine_logits",
     "input_channels",
@@ -154,6 +155,14 @@ def spec_logits(raw: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
         return raw
     scale = tuple(float(f) for f in spec.working_factor)
     return torch.nn.functional.interpolate(raw, scale_factor=scale, mode="trilinear")
+
+
+def class_scores(logits: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
+    """Class probabilities ``(N, K, Z, Y, X)``; those of sigmoid heads are made to sum to 1."""
+    if spec.network.head == "softmax":
+        return torch.softmax(logits, 1)
+    scores = torch.sigmoid(logits)
+    return scores / scores.sum(1, keepdim=True).clamp(min=1e-6)
 
 
 def _cell_means(image: npt.NDArray[np.float32], factor: Triple) -> npt.NDArray[np.float32]:

@@ -17,7 +17,14 @@ from napari_densify.core.normalisation import Intensity, measure_intensity
 from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.device import autocast_dtype
-from napari_densify.inference.inputs import encode, network_input, scale_features, spec_logits
+from napari_densify.inference.inputs import (
+    class_scores,
+    encode,
+    network_input,
+    scale_features,
+    spec_logits,
+)
+from napari_densify.networks import SameSize
 
 __all__ = ["Predictor"]
 
@@ -73,7 +80,7 @@ class Predictor:
                 mend="choose the same channels with --channels",
             )
         self.spec, self.volume, self.device = spec, volume, device
-        self._network = network
+        self._network = SameSize(network, spec.network)
         self._dtype = autocast_dtype(device, precision)
         self._turns = _TURNS[:mirrors]
         self._intensity = intensity or measure_intensity(volume, spec.normalisation)
@@ -165,7 +172,8 @@ class Predictor:
             self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None
         ):
             raw = self._network(inputs if self._dtype else inputs.float())
-        return torch.softmax(spec_logits(raw.float(), self.spec), 1)
+        assert isinstance(raw, torch.Tensor)  # several only in training mode
+        return class_scores(spec_logits(raw.float(), self.spec), self.spec)
 
     @staticmethod
     def _turn(array: torch.Tensor, flips: tuple[int, ...], transpose: bool) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +16,14 @@ from napari_densify.core.settings import (
     Triple,
 )
 from napari_densify.inference.inputs import input_channels
+from napari_densify.networks import receptive_radius, valid_margin
+from napari_densify.training.presets import Preset, find_preset
+from napari_densify.training.recipe import (
+    Recipe,
+    preset_network,
+    resolve_recipe,
+    with_options,
+)
 
 __all__ = ["Facts", "TrainPlan", "resolve_plan"]
 
@@ -35,10 +43,11 @@ class Facts(Settings):
     device: str = "cpu"
 
 
-class TrainPlan(Settings):
+class TrainPlan(Recipe):
     """A training, completely decided; stored with the model."""
 
     network: NetworkConfig
+    preset: str = "auto"
     working_factor: Triple = (1, 1, 1)
     subvoxel: bool = False
     features: FeatureConfig | None = None
@@ -46,19 +55,20 @@ class TrainPlan(Settings):
     batch: int = 4
     steps: int | None = None
     budget_s: float | None = DEFAULT_BUDGET_S
-    learning_rate: float = 1e-2
-    weight_decay: float = 1e-2
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
-    schedule: Literal["constant", "step", "plateau", "cosine", "one-cycle"] = "cosine"
-    loss: str = "ce"
-    class_weights: Literal["none", "sqrt", "inverse"] = "sqrt"
-    augment: Literal["none", "light", "full"] = "light"
-    ema: float = 0.99
     seed: int = 0
     device: str = "cpu"
     precision: str = "auto"
-    mirrors: int = 8
     explanation: str = ""
+
+    @property
+    def margin(self) -> Triple:
+        """Working cells (Z, Y, X) at a patch's border where nothing is learned.
+
+        There valid convolutions give no logits, and 2.5D slices lack neighbours.
+        """
+        z, y, x = valid_margin(self.network)
+        around = self.network.slice_context if self.patch[0] > 1 else 0
+        return z + around, y, x
 
 
 def resolve_plan(settings: TrainSettings, facts: Facts) -> TrainPlan:
@@ -71,6 +81,35 @@ def resolve_plan(settings: TrainSettings, facts: Facts) -> TrainPlan:
     facts
         What was measured on the data.
     """
+    if settings.preset in ("auto", "fast"):
+        settings = _fast(settings) if settings.preset == "fast" else settings
+        recipe = resolve_recipe(settings)
+        parts = _auto_parts(settings, facts)
+    else:
+        preset = find_preset(settings.preset)
+        recipe = resolve_recipe(settings, preset)
+        parts = _preset_parts(settings, preset, facts)
+    plan = TrainPlan(
+        **recipe.model_dump(),
+        **parts,
+        preset=settings.preset,
+        steps=settings.steps,
+        budget_s=None if settings.steps else settings.budget_s or DEFAULT_BUDGET_S,
+        seed=settings.seed,
+        device=facts.device,
+        precision=settings.precision,
+    )
+    return plan.model_copy(update={"explanation": _explain(plan, facts)})
+
+
+def _fast(settings: TrainSettings) -> TrainSettings:
+    """Half as wide and one level less, where the user left that open."""
+    wished = {"base_channels": settings.base_channels or 8, "depth": settings.depth or 3}
+    return settings.model_copy(update=wished)
+
+
+def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
+    """Network, grid and patch, chosen from the data."""
     factor = settings.working_factor or _working_factor(facts)
     grid = tuple(-(-n // f) for n, f in zip(facts.shape, factor, strict=True))
     ratio = facts.anisotropy * factor[0] / factor[2]
@@ -78,29 +117,35 @@ def resolve_plan(settings: TrainSettings, facts: Facts) -> TrainPlan:
     features = FeatureConfig() if settings.features is not False else None
     subvoxel = bool(settings.subvoxel) if settings.subvoxel is not None else factor != (1, 1, 1)
     network = _network(settings, facts, factor, ratio, patch, subvoxel, features)
-    batch = settings.batch or max(1, round(184_320 / int(np.prod(patch))))
-    wished: dict[str, Any] = {
-        name: value
-        for name in ("learning_rate", "weight_decay", "optimiser", "schedule", "loss",
-                     "class_weights", "augment", "ema")
-        if (value := getattr(settings, name)) is not None
-    }  # fmt: skip
-    budget = None if settings.steps else settings.budget_s or DEFAULT_BUDGET_S
-    plan = TrainPlan(
-        network=network,
-        working_factor=factor,
-        subvoxel=subvoxel,
-        features=features,
-        patch=patch,
-        batch=batch,
-        steps=settings.steps,
-        budget_s=budget,
-        seed=settings.seed,
-        device=facts.device,
-        precision=settings.precision,
-        **wished,
+    return {
+        "network": with_options(network, "network", settings),
+        "working_factor": factor,
+        "subvoxel": subvoxel,
+        "features": features,
+        "patch": patch,
+        "batch": settings.batch or max(1, round(184_320 / int(np.prod(patch)))),
+    }
+
+
+def _preset_parts(settings: TrainSettings, preset: Preset, facts: Facts) -> dict[str, Any]:
+    """Network and patch of a paper, at full resolution unless the user wishes otherwise."""
+    factor = settings.working_factor or (1, 1, 1)
+    subvoxel = bool(settings.subvoxel)
+    features = FeatureConfig() if settings.features else None
+    network, patch = preset_network(
+        settings,
+        preset,
+        in_channels=input_channels(facts.channels, factor, subvoxel, features),
+        out_channels=facts.classes * (int(np.prod(factor)) if subvoxel else 1),
     )
-    return plan.model_copy(update={"explanation": _explain(plan, facts)})
+    return {
+        "network": network,
+        "working_factor": factor,
+        "subvoxel": subvoxel,
+        "features": features,
+        "patch": patch,
+        "batch": settings.batch or preset.batch,
+    }
 
 
 def _working_factor(facts: Facts) -> Triple:
@@ -170,7 +215,10 @@ def _explain(plan: TrainPlan, facts: Facts) -> str:
     shape = f"slices {facts.anisotropy:.1f} times as far apart as pixels"
     kernels = "3D throughout" if flat == 0 else f"2D on the {flat} finest levels"
     extra = " with multiscale features" if plan.features else ""
-    return f"U-Net {grid}{extra}, {kernels} ({shape}), patches of {plan.batch} x {plan.patch}"
+    name = "U-Net" if plan.preset == "auto" else f"U-Net ({plan.preset})"
+    if plan.preset not in ("auto", "fast"):
+        name = find_preset(plan.preset).title
+    return f"{name} {grid}{extra}, {kernels} ({shape}), patches of {plan.batch} x {plan.patch}"
 
 
 def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
@@ -182,7 +230,7 @@ def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
         features=plan.features,
         patch=plan.patch,
         context=_context(plan),
-        planar=plan.patch[0] == 1,
+        planar=plan.patch[0] == 1 or all(k[0] == 1 for k in plan.network.kernels),
         mirrors=plan.mirrors,
         **known,
     )
@@ -190,5 +238,11 @@ def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
 
 def _context(plan: TrainPlan) -> Triple:
     """Halo on the working grid: most of what the network can see, not all of it."""
-    z = 0 if plan.patch[0] == 1 else max(2, plan.patch[0] // 2)
-    return z, 32, 32
+    around = plan.network.slice_context
+    if plan.network.padding == "valid":
+        z, y, x = valid_margin(plan.network)
+        return z + around, y, x
+    if plan.preset in ("auto", "fast"):
+        return 0 if plan.patch[0] == 1 else max(2, plan.patch[0] // 2), 32, 32
+    z, y, x = receptive_radius(plan.network)
+    return min(z, max(around, plan.patch[0] // 2)), min(y, 64), min(x, 64)

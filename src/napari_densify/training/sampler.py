@@ -59,6 +59,9 @@ class PatchSampler:
         Seed of all choices.
     mirror
         Flip and transpose patches at random.
+    margin
+        Working cells (Z, Y, X) at the border of a patch where nothing is learned:
+        centres keep out of it.
     """
 
     def __init__(
@@ -70,11 +73,13 @@ class PatchSampler:
         classes: int,
         seed: int = 0,
         mirror: bool = True,
+        margin: Triple = (0, 0, 0),
     ) -> None:
         self.crops = list(crops)
         self._patch, self._factor, self._classes = patch, factor, classes
         self._random = np.random.default_rng(seed)
         self._mirror = mirror
+        self._margin = margin
         self._centres = self._find_centres()
 
     def draw(self, count: int) -> Batch:
@@ -107,8 +112,10 @@ class PatchSampler:
         number, *voxel = centres[self._random.integers(len(centres))]
         crop = self.crops[number]
         coarse = tuple(
-            self._start(v // f, p, n // f)
-            for v, f, p, n in zip(voxel, self._factor, self._patch, crop.labels.shape, strict=True)
+            self._start(v // f, p, n // f, m)
+            for v, f, p, n, m in zip(
+                voxel, self._factor, self._patch, crop.labels.shape, self._margin, strict=True
+            )
         )
         fine_box = tuple(
             slice(s * f, (s + p) * f)
@@ -119,10 +126,11 @@ class PatchSampler:
         features = None if crop.features is None else crop.features[(slice(None), *coarse_box)]
         return self._turned(image, features, labels)
 
-    def _start(self, centre: int, size: int, length: int) -> int:
+    def _start(self, centre: int, size: int, length: int, margin: int) -> int:
         # The painted voxel stands anywhere in the middle half of the patch, in
         # thin patches anywhere at all: then no depth of the patch is special.
         reach = max(size // 4, (size - 1) // 2 if size < 16 else 0)
+        reach = min(reach, (size - 1) // 2 - margin)
         start = centre - size // 2 + int(self._random.integers(-reach, reach + 1))
         return int(np.clip(start, 0, length - size))
 

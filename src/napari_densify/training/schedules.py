@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from napari_densify.core.recipes import ScheduleConfig
+from napari_densify.training.muon import Muon
 
 __all__ = ["Schedule", "make_optimiser"]
 
@@ -100,7 +101,7 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 def make_optimiser(
     network: nn.Module,
-    kind: Literal["adamw", "adam", "sgd"],
+    kind: Literal["muon", "adamw", "adam", "sgd"],
     *,
     rate: float,
     weight_decay: float,
@@ -127,6 +128,8 @@ def make_optimiser(
         {"params": parameters, "lr": rate * scale, "weight_decay": decay, "scale": scale}
         for (scale, decay), parameters in groups.items()
     ]
+    if kind == "muon":
+        return Muon(rows, lr=rate)
     if kind == "sgd":
         return torch.optim.SGD(rows, lr=rate, momentum=momentum, nesterov=momentum > 0)
     return (torch.optim.AdamW if kind == "adamw" else torch.optim.Adam)(rows, lr=rate)

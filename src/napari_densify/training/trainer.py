@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,13 +20,15 @@ from napari_densify.core.settings import TrainSettings
 from napari_densify.core.volume import Volume
 from napari_densify.inference.device import autocast_dtype, select_device
 from napari_densify.inference.inputs import network_input, scale_features, spec_logits
-from napari_densify.networks import build_network, save_model
+from napari_densify.networks import SameSize, build_network, save_model
+from napari_densify.training.augment import augment_batch
 from napari_densify.training.crops import Crop, measure_features, read_crop, training_regions
 from napari_densify.training.ema import AveragedWeights
 from napari_densify.training.facts import gather_facts
 from napari_densify.training.losses import class_weights, masked_loss
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
 from napari_densify.training.sampler import Batch, PatchSampler
+from napari_densify.training.schedules import Schedule, make_optimiser
 
 __all__ = ["TrainingSource", "train"]
 
@@ -103,7 +104,7 @@ def train(
             scale_features(crop.features, offset, gain)
     sampler = PatchSampler(
         crops, plan.patch, plan.working_factor, classes=len(table), seed=plan.seed,
-        mirror=plan.augment != "none",
+        mirror=plan.augment.flips, margin=plan.margin,
     )  # fmt: skip
     spec = spec_from_plan(
         plan,
@@ -139,36 +140,91 @@ class TrainingState:
     ) -> None:
         self.plan, self.spec, self.device = plan, spec, device
         self.network: nn.Module = build_network(plan.network).to(device)
+        # A quarter faster on CPUs, more on GPUs in half precision.
+        self.network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self._same_size = SameSize(self.network, plan.network)
         self.averaged = AveragedWeights(self.network, plan.ema)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+        self.optimiser = make_optimiser(
+            self.network,
+            plan.optimiser,
+            rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            momentum=plan.momentum,
+            encoder_rate=plan.encoder_rate,
         )
-        self.weights = class_weights(counts, plan.class_weights).to(device)
+        self.schedule = Schedule(plan.schedule)
+        self.generator = torch.Generator().manual_seed(plan.seed)
+        self.background = background_index(spec.classes, counts)
+        flagged = None if spec.classes.background is None else self.background
+        self.weights = class_weights(
+            counts,
+            plan.class_weights,
+            background=flagged,
+            background_weight=plan.loss.background_weight,
+        ).to(device)
         self.dtype = autocast_dtype(device, plan.precision)
         self.step = 0
         self.rate = 0.0
 
     def advance(self, batch: Batch, progress: float) -> float:
         """Take one step; ``progress`` runs from 0 to 1 over the training."""
-        self.rate = self.plan.learning_rate * _schedule(progress, self.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
-        image = batch.image.to(self.device)  # (N, C, Z, Y, X)
-        bank = None if batch.features is None else batch.features.to(self.device)
-        labels = batch.labels.to(self.device)  # (N, Z, Y, X), -1: not annotated
+        self._set_rate(progress)
+        image, bank, labels = augment_batch(
+            batch.image.to(self.device),  # (N, C, Z, Y, X)
+            None if batch.features is None else batch.features.to(self.device),
+            batch.labels.to(self.device),  # (N, Z, Y, X), -1: not annotated
+            self.plan.augment,
+            spacing=self.spec.spacing,
+            generator=self.generator,
+        )
         inputs = network_input(image, bank, self.plan.working_factor, self.plan.subvoxel)
+        inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
         enabled = self.dtype is not None
         with torch.autocast(self.device.type, dtype=self.dtype or torch.bfloat16, enabled=enabled):
-            raw = self.network(inputs if enabled else inputs.float())  # (N, K', z, y, x)
-        logits = spec_logits(raw.float(), self.spec)  # (N, K, Z, Y, X)
-        loss = masked_loss(logits, labels, self.plan.loss, weights=self.weights)
+            raw = self._same_size(inputs if enabled else inputs.float())  # (N, K', z, y, x)
+        levels = raw if isinstance(raw, list) else [raw]  # several with deep supervision
+        logits = [spec_logits(level.float(), self.spec) for level in levels]  # (N, K, Z, Y, X)
+        loss = masked_loss(
+            logits,
+            within_margin(labels, self.plan),
+            self.plan.loss,
+            weights=self.weights,
+            background=self.background,
+        )
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), 12.0)
         self.optimiser.step()
         self.step += 1
         self.averaged.update(self.network, self.step)
-        return float(loss.detach())
+        value = float(loss.detach())
+        self.schedule.observe(value, progress)
+        return value
+
+    def _set_rate(self, progress: float) -> None:
+        self.rate = self.plan.learning_rate * self.schedule.factor(progress, self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * group["scale"]
+
+
+def background_index(classes: ClassTable, counts: Sequence[int]) -> int:
+    """Class between the objects: the flagged one, else the least painted (membranes are thin)."""
+    if classes.background is not None:
+        return classes.values.index(classes.background)
+    return min(range(len(counts)), key=lambda i: counts[i])
+
+
+def within_margin(labels: torch.Tensor, plan: TrainPlan) -> torch.Tensor:
+    """Labels (N, Z, Y, X) where the network gives logits; -1 in the margin of valid ones."""
+    if plan.margin == (0, 0, 0):
+        return labels
+    inner = tuple(
+        slice(m * f, n - m * f)
+        for m, f, n in zip(plan.margin, plan.working_factor, labels.shape[1:], strict=True)
+    )
+    kept = torch.full_like(labels, -1)
+    kept[(slice(None), *inner)] = labels[(slice(None), *inner)]
+    return kept
 
 
 class Clock:
@@ -212,11 +268,6 @@ class Clock:
 
     def _step_s(self, step: int) -> float:
         return (self.elapsed - (self._first_step or 0.0)) / step if step else 0.0
-
-
-def _schedule(progress: float, step: int) -> float:
-    warm_up = min(1.0, (step + 1) / 20)
-    return warm_up * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def _painted(sources: Sequence[TrainingSource], settings: TrainSettings) -> dict[int, int]:
