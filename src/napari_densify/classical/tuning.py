@@ -140,7 +140,7 @@ def _candidates(method: Method, preset: Mapping[str, Any], seed: int) -> list[Se
 
 
 def _count(method: Method, seconds: float) -> int:
-    """Sets of parameters that can be tried on the smallest useful part of the volume."""
+    """Count the sets of parameters that can be tried on a useful part of the volume."""
     one = _FOLDS * _FEWEST_VOXELS * method.seconds_per_mvoxel / 1e6
     return int(np.clip(seconds / one, 2, _CANDIDATES))
 

@@ -1,1 +1,16 @@
-"""Methods scored side by side."""
+"""Methods and networks scored side by side, with a report."""
+
+from napari_densify.comparison.entries import CompareOptions, Entry, ModelPrediction
+from napari_densify.comparison.heldout import SlicesOf, choose_held_out, painted_slices
+from napari_densify.comparison.run import compare, resolve_methods
+
+__all__ = [
+    "CompareOptions",
+    "Entry",
+    "ModelPrediction",
+    "SlicesOf",
+    "choose_held_out",
+    "compare",
+    "painted_slices",
+    "resolve_methods",
+]
