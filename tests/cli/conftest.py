@@ -11,7 +11,8 @@ import pytest
 
 from napari_densify.cli.main import run_program
 from napari_densify.core.labels import ClassTable
-from napari_densify.io import create_sink, write_labels
+from napari_densify.core.volume import Volume
+from napari_densify.io import write_labels, write_volume
 
 
 @dataclass(frozen=True)
@@ -28,28 +29,25 @@ class Files:
         return str(write_labels(self.folder / name, array))
 
 
-@pytest.fixture
-def files(tmp_path, balls) -> Files:
-    volume, truth = balls
-    whole = (slice(None), slice(None), slice(None))
-    sink = create_sink(
-        tmp_path / "balls.tif",
-        shape=volume.shape,
-        dtype=volume.dtype,
-        spacing=volume.spacing,
-        spacing_known=True,
+def make_files(folder: Path, volume: Volume, truth: np.ndarray) -> Files:
+    """Write a volume, its truth, and two of its slices as paint."""
+    image = write_volume(
+        folder / "balls.tif", volume.data, spacing=volume.spacing, spacing_known=True
     )
-    sink.write(tuple(slice(0, n) for n in volume.shape), volume.data[whole])
-    image = sink.close()
     paint = np.zeros_like(truth)
     paint[[2, 5]] = truth[[2, 5]]
     table = ClassTable.default()
     return Files(
-        tmp_path,
+        folder,
         str(image),
-        str(write_labels(tmp_path / "truth.tif", truth, classes=table)),
-        str(write_labels(tmp_path / "paint.tif", paint, classes=table)),
+        str(write_labels(folder / "truth.tif", truth, classes=table)),
+        str(write_labels(folder / "paint.tif", paint, classes=table)),
     )
+
+
+@pytest.fixture
+def files(tmp_path, balls) -> Files:
+    return make_files(tmp_path, *balls)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def _volumes_of(address: str) -> list[str]:
     folder = Path(address)
     if not folder.is_dir() or is_project(address) or _is_zarr(folder):
         return [address]
-    from napari_densify.io._readers import SUFFIXES
+    from napari_densify.io import SUFFIXES
 
     found = sorted(
         path

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_densify.annotations import Annotations, ArrayAnnotations
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
@@ -122,9 +122,13 @@ class PaintedVoxels:
         self.shape = annotations.shape
         self.dtype = np.dtype(np.uint16)
 
-    def __getitem__(self, key: Region) -> npt.NDArray[Any]:
-        """Read a box given by one slice an axis."""
-        return self._annotations.read(key).astype(self.dtype)
+    def __getitem__(self, key: Region | int) -> npt.NDArray[Any]:
+        """Read a box given by one slice an axis, or a Z slice by its number."""
+        if isinstance(key, tuple):
+            return self._annotations.read(key).astype(self.dtype)
+        _, rows, columns = full_region(self.shape)
+        plane = self._annotations.read((slice(key, key + 1), rows, columns))
+        return plane[0].astype(self.dtype)
 
 
 def open_painted(

@@ -12,14 +12,27 @@ from typing import Any
 from napari_densify.core import requests as ask
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event
-from napari_densify.engine.jobs import doctor, evaluate, info, suggest, train
+from napari_densify.engine.jobs import (
+    classical,
+    doctor,
+    evaluate,
+    export,
+    info,
+    predict,
+    suggest,
+    train,
+)
 
 __all__ = ["run_job"]
 
 _JOBS: dict[type[ask._Job], Callable[[Any, JobControl], Iterator[Event]]] = {
+    ask.ClassicalRequest: classical.run,
+    ask.MethodsRequest: classical.list_methods,
     ask.DoctorRequest: doctor.run,
     ask.EvaluateRequest: evaluate.run,
+    ask.ExportRequest: export.run,
     ask.InfoRequest: info.run,
+    ask.PredictRequest: predict.run,
     ask.SuggestRequest: suggest.run,
     ask.TrainRequest: train.run,
 }

@@ -55,7 +55,7 @@ def train_to(
     target: Path, request: TrainRequest, sources: list[Painted], control: JobControl
 ) -> Iterator[Event]:
     """Train on opened sources; pass the events on and end with ``Done``."""
-    from napari_densify.training.trainer import TrainingSource, train
+    from napari_densify.training import TrainingSource, train
 
     last: dict[type[Event], Event] = {}
     for event in train(
