@@ -3,6 +3,16 @@
 from napari_densify.io._readers import SUFFIXES, can_open
 from napari_densify.io._source import DatasetInfo
 from napari_densify.io._units import to_nm
+from napari_densify.io.imports import (
+    ImportItem,
+    ImportPlan,
+    ImportRow,
+    ImportSource,
+    apply_import,
+    plan_import,
+    read_import,
+)
+from napari_densify.io.ome_labels import write_ome_labels
 from napari_densify.io.opening import (
     Description,
     describe,
@@ -16,14 +26,22 @@ __all__ = [
     "SUFFIXES",
     "DatasetInfo",
     "Description",
+    "ImportItem",
+    "ImportPlan",
+    "ImportRow",
+    "ImportSource",
     "Sink",
+    "apply_import",
     "can_open",
     "create_sink",
     "describe",
     "list_datasets",
     "open_image",
     "open_labels",
+    "plan_import",
+    "read_import",
     "to_nm",
     "write_labels",
+    "write_ome_labels",
     "write_volume",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +12,17 @@ from napari_densify.core.errors import InputError
 __all__ = ["guarded", "optional_import_error", "reason"]
 
 _LONGEST = 200
+# What parsers stumble with over damaged files; their texts help nobody.
+_MEANINGLESS: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    UnicodeError,
+    json.JSONDecodeError,
+    struct.error,
+)
 
 
 def reason(error: BaseException) -> str:
@@ -22,8 +35,11 @@ def reason(error: BaseException) -> str:
         return "not enough memory for a piece of this size"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, _MEANINGLESS):
+        return "damaged, or of another kind than its name says"
     lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
+    text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 

@@ -121,6 +121,8 @@ class LazyArray:
     ) -> None:
         self._raw, self._roles, self._where = raw, roles, where
         self.dtype = supported_dtype(np.dtype(raw.dtype), where)
+        if min(raw.shape) < 1:
+            raise InputError(f"its shape {tuple(raw.shape)} is impossible", where=where)
         lengths = dict(zip(roles, raw.shape, strict=True))
         self._channels = self._select(channels, int(lengths.get("C", 1)))
         self._plane_axes = tuple(int(lengths.get(a, 1)) for a in "ZYX")

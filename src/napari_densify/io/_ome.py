@@ -16,7 +16,7 @@ from napari_densify.core.labels import ClassTable, LabelClass
 from napari_densify.io._sink_facts import SinkFacts
 from napari_densify.io._units import StatedSpacing, to_nm
 
-__all__ = ["Multiscale", "multiscales", "read_classes", "read_multiscale"]
+__all__ = ["Multiscale", "image_label", "multiscales", "read_classes", "read_multiscale"]
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,18 @@ def read_classes(attributes: Mapping[str, Any]) -> ClassTable | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError):
         return None
+
+
+def image_label(classes: ClassTable) -> dict[str, Any]:
+    """Colours and names of a label image (``image-label``)."""
+    return {
+        "colors": [
+            {"label-value": c.value, "rgba": [*bytes.fromhex(c.color[1:]), 255]}
+            for c in classes.classes
+        ],
+        "properties": [{"label-value": c.value, "name": c.name} for c in classes.classes],
+        "source": {"image": "../../"},
+    }
 
 
 def multiscales(name: str, facts: SinkFacts, *, levels: int) -> dict[str, Any]:

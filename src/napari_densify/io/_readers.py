@@ -41,9 +41,15 @@ def find_reader(address: Address) -> Reader:
         If neither says anything.
     """
     name = address.path.rstrip("/").lower()
-    for reader in _READERS:
-        if name.endswith(reader.suffixes):
-            return reader
+    named = next((r for r in _READERS if name.endswith(r.suffixes)), None)
+    if address.is_url and named not in (None, zarr_files.READER):
+        raise InputError(
+            "only Zarr is read from a remote address",
+            where=address.path,
+            mend="copy the file here, or convert it to OME-Zarr",
+        )
+    if named is not None:
+        return named
     if address.is_url or address.file.is_dir():
         return zarr_files.READER
     with guarded(address.path), address.file.open("rb") as stream:

@@ -16,7 +16,7 @@ from napari_densify.io._lazy import guess_axes
 from napari_densify.io._source import DatasetInfo, Reader, Source, pick_dataset
 from napari_densify.io._units import StatedSpacing, to_nm
 
-__all__ = ["READER", "load_h5py"]
+__all__ = ["READER", "load_h5py", "stated_axes"]
 
 _MOST_DATASETS = 1000
 
@@ -58,7 +58,7 @@ def open_hdf5(address: Address, level: int) -> Source:
     ):
         dataset = file[name]
         shape, attributes = tuple(dataset.shape), dict(dataset.attrs)
-        axes = _axistags(attributes.get("axistags"), len(shape)) or guess_axes(shape)
+        axes = stated_axes(attributes.get("axistags"), len(shape)) or guess_axes(shape)
         return Source(
             data=_Dataset(address.path, name, shape, dataset.dtype),
             axes=axes,
@@ -68,7 +68,7 @@ def open_hdf5(address: Address, level: int) -> Source:
         )
 
 
-def _axistags(text: Any, n: int) -> str:
+def stated_axes(text: Any, n: int) -> str:
     """Axes as ilastik (vigra) states them; empty if it doesn't."""
     try:
         keys = [str(axis["key"]) for axis in json.loads(text)["axes"]]

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,13 @@ from napari_densify.io._tiff_metadata import read_tag, stated_spacing
 __all__ = ["READER"]
 
 _SMALL_STRIP = 64 * 1024
-_DAMAGE = ("invalid page offset", "corrupted tag list", "invalid offset to first page")
+_MEND = "copy or export it again"
+_DAMAGE = (
+    "invalid page offset",
+    "invalid offset to",
+    "corrupted tag list",
+    "circular reference",
+)
 
 
 class _DamageLog(logging.Handler):
@@ -59,13 +66,13 @@ def _parse(path: str) -> TiffFile:
     with guarded(path, "cannot be read as TIFF"), _damage_log() as damage:
         tif = TiffFile(path)
         try:
-            if not tif.series:
-                raise InputError("holds no image")
+            # Walks the chain of pages first: a circular one would keep .series for ever.
+            pages = len(tif.pages)
+            found = [] if damage else tif.series
             if damage:
-                raise InputError(
-                    f"the file is cut off or damaged after page {len(tif.pages)}",
-                    mend="copy or export it again",
-                )
+                raise InputError(f"the file is cut off or damaged after page {pages}", mend=_MEND)
+            if not found:
+                raise InputError("holds no image")
         except BaseException:
             tif.close()
             raise
@@ -173,6 +180,9 @@ class _ChunkedTiff:
         self._file = tif.filehandle
         self._series = tif.series[series].levels[level]
         self._bytes = os.path.getsize(path)
+        page = self._series.keyframe
+        if len(page.dataoffsets) < prod(page.chunked):
+            raise InputError("some of its pieces are missing", where=path, mend=_MEND)
         store = self._series.aszarr(chunkmode=_chunk_mode(self._series))
         self._array = zarr.open_array(store, mode="r")
         self.shape: tuple[int, ...] = tuple(self._array.shape)
@@ -206,7 +216,7 @@ class _ChunkedTiff:
                 raise InputError(
                     "the file is cut off: a page lies beyond its end",
                     where=self._arguments[0],
-                    mend="copy or export it again",
+                    mend=_MEND,
                 )
 
 

@@ -1,0 +1,233 @@
+"""Mutated files of every format: each opens or gives one clear line.
+
+Usage: python benchmarks/fuzz_io.py [--files 10000] [--seed 0] [--keep FOLDER]
+
+Every file is opened, described and read (the middle slice) by a worker process with
+a memory limit; one that hangs, crashes, raises anything but InputError, or needs
+more than 2 GiB is a failure. The same seed gives the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.io.formats import FORMATS, Format  # noqa: E402
+
+LIMIT_S = 10.0
+LIMIT_BYTES = 2 * 2**30
+_NUMBER = re.compile(rb"-?\d+(\.\d+)?")
+_ODD_NUMBERS = (b"0", b"-1", b"1", b"7", b"99999999999", b"1e308", b"null", b'"x"', b"[]", b"{}")
+_ODD_WORDS = (
+    b"\xff" * 4,
+    b"\x00" * 4,
+    b"\xff\xff\xff\x7f",
+    b"\x7f\xff\xff\xff",
+    b"\x01\x00\x00\x00",
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that did worse than one clear line."""
+
+    name: str
+    what: str
+
+
+def mutate(content: bytes, rng: random.Random) -> bytes:
+    """Damage a file in one of many ways."""
+    if not content:
+        return b"\x00"
+    data = bytearray(content)
+    head = min(len(data), rng.choice((32, 512, len(data))))
+    kind = rng.randrange(8)
+    at = rng.randrange(head)
+    if kind == 0:
+        return bytes(data[: rng.randrange(len(data))])
+    if kind == 1:
+        for _ in range(rng.randint(1, 20)):
+            data[rng.randrange(head)] = rng.randrange(256)
+    elif kind == 2:
+        data[at : at + 4] = rng.choice(_ODD_WORDS)
+    elif kind == 3:
+        data[at : at + rng.randint(1, 64)] = b""
+    elif kind == 4:
+        data[at:at] = rng.randbytes(rng.randint(1, 64))
+    elif kind == 5:
+        data[at : at + 256] = b"\x00" * 256
+    elif kind == 6:
+        data[at] ^= 1 << rng.randrange(8)
+    else:
+        return _change_number(bytes(data), rng)
+    return bytes(data)
+
+
+def _change_number(content: bytes, rng: random.Random) -> bytes:
+    """Replace a number in a text (JSON, XML, NRRD, NumPy headers)."""
+    found = list(_NUMBER.finditer(content[:8192]))
+    if not found:
+        return content + b"9"
+    match = rng.choice(found)
+    return content[: match.start()] + rng.choice(_ODD_NUMBERS) + content[match.end() :]
+
+
+def mutants(folder: Path, count: int, seed: int) -> Iterator[tuple[str, str]]:
+    """Write mutated files one after another; yields (name, address)."""
+    rng = random.Random(seed)
+    stack = np.random.default_rng(seed).integers(0, 255, (5, 40, 48), np.uint8)
+    originals = folder / "originals"
+    addresses: dict[str, str] = {}
+    for form in FORMATS:
+        (originals / form.name).mkdir(parents=True)
+        addresses[form.name] = form.write(originals / form.name, stack)
+    for number in range(count):
+        form = FORMATS[number % len(FORMATS)]
+        yield _mutant(form, originals, folder / f"{number}", addresses[form.name], rng)
+
+
+def _mutant(
+    form: Format, originals: Path, target: Path, address: str, rng: random.Random
+) -> tuple[str, str]:
+    shutil.copytree(originals / form.name, target)
+    files = sorted(p for p in target.rglob("*") if p.is_file())
+    texts = [p for p in files if p.name in ("zarr.json", ".zarray", ".zgroup", ".zattrs")]
+    victim = rng.choice(texts if texts and rng.random() < 0.7 else files)
+    victim.write_bytes(mutate(victim.read_bytes(), rng))
+    name = f"{target.name}-{form.name}-{victim.relative_to(target)}"
+    return name, address.replace(str(originals / form.name), str(target))
+
+
+WORKER = """
+import json, resource, sys, time, traceback, warnings
+warnings.simplefilter("ignore")
+import logging
+logging.disable(logging.CRITICAL)
+from napari_densify.core.errors import InputError
+from napari_densify.io import describe, list_datasets, open_image, open_labels
+import h5py, mrcfile, nibabel, nrrd
+limit = int(sys.argv[1])
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + limit, used + limit))
+
+def look(call, address):
+    try:
+        call(address)
+        return "opened"
+    except InputError as error:
+        text = str(error)
+        return "refused" if text and "\\n" not in text and len(text) < 900 else "unclear: " + text
+    except BaseException:
+        return traceback.format_exc()
+
+def read(address):
+    volume = open_image(address)
+    volume.data[..., volume.shape[0] // 2, :, :]
+
+for line in sys.stdin:
+    address = json.loads(line)
+    answers = [look(call, address) for call in (read, open_labels, describe, list_datasets)]
+    bad = [a for a in answers if a not in ("opened", "refused")]
+    print(json.dumps(bad[0] if bad else answers[0]), flush=True)
+"""
+
+
+class Worker:
+    """A process that opens files until it dies of one."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(LIMIT_BYTES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._warm = False
+
+    def look(self, address: str) -> str:
+        """Say what became of one file: opened, refused, or what went wrong."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(address) + "\n")
+        self._process.stdin.flush()
+        limit = LIMIT_S if self._warm else 6 * LIMIT_S
+        ready, _, _ = select.select([self._process.stdout], [], [], limit)
+        if not ready:
+            self.close()
+            return f"hangs for more than {limit:.0f} s"
+        line = self._process.stdout.readline()
+        self._warm = True
+        return str(json.loads(line)) if line else f"the process died ({self._process.wait()})"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another file."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def fuzz(count: int, seed: int, keep: Path | None = None) -> tuple[Counter[str], list[Failure]]:
+    """Open ``count`` mutated files; returns how they ended, and the failures."""
+    outcomes: Counter[str] = Counter()
+    failures: list[Failure] = []
+    worker = Worker()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, address in mutants(Path(folder), count, seed):
+            answer = worker.look(address)
+            mutant = Path(folder) / name.split("-", 1)[0]
+            if answer in ("opened", "refused"):
+                outcomes[answer] += 1
+            else:
+                outcomes["failed"] += 1
+                failures.append(Failure(name, answer))
+                if keep is not None:
+                    shutil.copytree(mutant, keep / mutant.name, dirs_exist_ok=True)
+            shutil.rmtree(mutant)
+            if not worker.alive:
+                worker.close()
+                worker = Worker()
+    worker.close()
+    return outcomes, failures
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder to keep failing files in")
+    options = parser.parse_args()
+    start = time.perf_counter()
+    outcomes, failures = fuzz(options.files, options.seed, options.keep)
+    for failure in failures:
+        print(f"--- {failure.name}\n{failure.what}")
+    seconds = time.perf_counter() - start
+    print(f"{options.files} files, seed {options.seed}, {seconds:.0f} s: {dict(outcomes)}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
