@@ -69,3 +69,10 @@ def test_what_the_disk_has_no_room_for_is_refused_before_it_begins(tmp_path):
     files.require_room(tmp_path, 1, what="out.tif")
     with pytest.raises(InputError, match=r"out\.tif: needs 1048576\.00 GiB"):
         files.require_room(tmp_path, 2**50, what="out.tif")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_written_files_are_readable_by_those_who_may_read_others(tmp_path):
+    (tmp_path / "other").write_bytes(b"")
+    files.atomic_write_json(tmp_path / "a.json", {})
+    assert (tmp_path / "a.json").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -44,32 +44,34 @@ class ChunkGrid:
             slice(x * e, min((x + 1) * e, self.shape[2])),
         )
 
-    def overlapping(self, region: Region) -> Iterator[tuple[ChunkIndex, Region, Region]]:
-        """Chunks that share voxels with a region.
+    def bounds(self, region: Region) -> list[tuple[int, int]]:
+        """First and one past the last chunk that a region touches, along Z, Y, X."""
+        if any(r.stop <= r.start for r in region):
+            return [(0, 0)] * 3
+        sizes = self.chunk_shape
+        return [(r.start // n, -(-r.stop // n)) for r, n in zip(region, sizes, strict=True)]
 
-        Yields
-        ------
-        Index of the chunk, the shared box relative to the chunk, and the same box
-        relative to the region.
-        """
-        steps = self.chunk_shape
-        ranges = (
-            range(r.start // n, -(-r.stop // n)) if r.stop > r.start else range(0)
-            for r, n in zip(region, steps, strict=True)
+    def indices(self, region: Region) -> Iterator[ChunkIndex]:
+        """Chunks that share voxels with a region."""
+        z, y, x = (range(*bounds) for bounds in self.bounds(region))
+        return product(z, y, x)
+
+    def overlap(self, index: ChunkIndex, region: Region) -> tuple[Region, Region]:
+        """Voxels shared by a chunk and a region: relative to the chunk, and to the region."""
+        z, y, x = index
+        rz, ry, rx = region
+        top, left = y * self.edge, x * self.edge
+        y0, y1 = max(ry.start, top), min(ry.stop, top + self.edge)
+        x0, x1 = max(rx.start, left), min(rx.stop, left + self.edge)
+        inside = (slice(0, 1), slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        outside = (
+            slice(z - rz.start, z - rz.start + 1),
+            slice(y0 - ry.start, y1 - ry.start),
+            slice(x0 - rx.start, x1 - rx.start),
         )
-        for z, y, x in product(*ranges):
-            corner = (z, y * self.edge, x * self.edge)
-            shared = [
-                (max(r.start, c), min(r.stop, c + n))
-                for r, c, n in zip(region, corner, steps, strict=True)
-            ]
-            yield (
-                (z, y, x),
-                _shifted(shared, corner),
-                _shifted(shared, tuple(r.start for r in region)),
-            )
+        return inside, outside
 
-
-def _shifted(box: list[tuple[int, int]], origin: tuple[int, ...]) -> Region:
-    z, y, x = (slice(a - o, b - o) for (a, b), o in zip(box, origin, strict=True))
-    return z, y, x
+    def overlapping(self, region: Region) -> Iterator[tuple[ChunkIndex, Region, Region]]:
+        """Chunks that share voxels with a region, each with its :meth:`overlap`."""
+        for index in self.indices(region):
+            yield index, *self.overlap(index, region)

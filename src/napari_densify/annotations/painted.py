@@ -77,6 +77,9 @@ class PaintedArray(NDArrayOperatorsMixin):
         self._in_flight: set[ChunkIndex] = set()
         self._uncounted: set[ChunkIndex] = set()
         self._tally = store.tally()
+        self._known: dict[int, set[ChunkIndex]] = {}  # by slice; may hold erased ones too
+        for index, _ in self._tally.items():
+            self._known.setdefault(index[0], set()).add(index)
         self._room = max(1, _CACHE_BYTES // (store.grid.edge**2 * self.dtype.itemsize))
         self._lock = threading.RLock()
         self._flushing = threading.Lock()
@@ -224,11 +227,19 @@ class PaintedArray(NDArrayOperatorsMixin):
     def _read_box(self, box: Region) -> npt.NDArray[Any]:
         out = np.zeros(region_shape(box), self.dtype)
         with self._lock:
-            for index, inside, outside in self.store.grid.overlapping(box):
+            for index in self._painted_in(box):
                 chunk = self._chunk(index)
                 if chunk is not None:
+                    inside, outside = self.store.grid.overlap(index, box)
                     out[outside] = chunk[inside]
         return out
+
+    def _painted_in(self, box: Region) -> list[ChunkIndex]:
+        """Chunks of a box that may hold paint; the others needn't be looked at."""
+        bounds = self.store.grid.bounds(box)
+        planes = (self._known.get(z, set()) for z in range(*bounds[0]))
+        (y0, y1), (x0, x1) = bounds[1:]
+        return [i for plane in planes for i in plane if y0 <= i[1] < y1 and x0 <= i[2] < x1]
 
     def _write_box(self, box: Region, values: npt.NDArray[Any]) -> None:
         with self._lock:
@@ -280,6 +291,7 @@ class PaintedArray(NDArrayOperatorsMixin):
             chunk = self.store.read_chunk(index)
         elif create:
             chunk = np.zeros(region_shape(self.store.grid.region(index)), self.dtype)
+            self._known.setdefault(index[0], set()).add(index)
         else:
             return None
         self._make_room()

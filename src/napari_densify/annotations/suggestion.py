@@ -111,10 +111,13 @@ def painted_planes(annotations: Annotations) -> list[set[int]]:
         for axis, side in enumerate(box):
             sums[axis][side] += painted.sum(tuple(a for a in range(3) if a != axis))
     areas = [np.prod([n for a, n in enumerate(shape) if a != axis]) for axis in range(3)]
-    planes = [set(np.flatnonzero(s > _PAINTED_SHARE * a)) for s, a in zip(sums, areas, strict=True)]
+    planes = [
+        {int(i) for i in np.flatnonzero(s > _PAINTED_SHARE * a)}
+        for s, a in zip(sums, areas, strict=True)
+    ]
     # Along Z a few strokes already make a painted slice: that is how people paint.
     planes[0] |= set(annotations.slice_counts())
-    return [{int(i) for i in plane} for plane in planes]
+    return planes
 
 
 def suggest_slices(

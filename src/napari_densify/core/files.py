@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from napari_densify.core.errors import InputError
 
@@ -45,10 +46,10 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
         If there is no room or no permission; the old file is then untouched.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
+    # Not mkstemp: its files are for the owner alone, and projects are shared.
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -16,26 +16,30 @@ from napari_densify.core.labels import ClassTable
 
 __all__ = ["VERSION", "ImageReference", "ProjectDocument", "read_document", "write_document"]
 
-VERSION: Literal[1] = 1
-
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""How a document of version N becomes one of version N + 1."""
+VERSION: Literal[2] = 2
 
 
 class ImageReference(Settings):
     """Where the image is, and enough to know it again."""
 
-    address: str = Field("", description="Path, URL or FILE::dataset; empty: none yet")
+    address: str = Field("", description="Absolute path, URL or FILE::dataset")
+    relative: str = Field("", description="The same seen from the project folder")
+    level: int = Field(0, ge=0, description="Level of a multiscale image")
+    use_channels: tuple[int, ...] | None = Field(None, description="Channels used; None: all")
     name: str = ""
     dtype: str = ""
-    channels: int = Field(1, ge=1)
+    channels: int = Field(1, ge=1, description="Channels that it has, of those used")
     checksum: str = Field("", description="Of a few small blocks; empty: unknown")
+
+    def __bool__(self) -> bool:
+        """Whether there is an image yet."""
+        return bool(self.address or self.relative)
 
 
 class ProjectDocument(Settings):
     """Content of ``project.json``."""
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     image: ImageReference = ImageReference()
     shape: tuple[int, int, int] = Field(description="Voxels along Z, Y, X")
     spacing: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="Z, Y, X in nm")
@@ -60,6 +64,22 @@ class ProjectDocument(Settings):
         if outside:
             raise ValueError(f"held-out slice {outside[0]} is outside 0..{self.shape[0] - 1}")
         return self
+
+
+def _from_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 looks for the image beside the project too, so that both can be moved."""
+    image = dict(content.get("image") or {})
+    address = str(image.get("address", ""))
+    if address == "image.zarr":
+        image |= {"address": "", "relative": address}
+    elif address and "://" not in address:
+        file, separator, dataset = address.replace("\\", "/").partition("::")
+        image["relative"] = "../" + file.rsplit("/", 1)[-1] + separator + dataset
+    return {**content, "image": image}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+"""How a document of version N becomes one of version N + 1."""
 
 
 def read_document(path: Path) -> ProjectDocument:
@@ -87,7 +107,7 @@ def migrate(content: Any, path: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is of a newer version, or states none.
+        If it is of a newer version, states none, or is damaged.
     """
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(version, int) or version < 1:
@@ -98,8 +118,13 @@ def migrate(content: Any, path: Path) -> dict[str, Any]:
             where=str(path),
             mend="update napari-densify: pip install -U napari-densify",
         )
-    for older in range(version, VERSION):
-        content = {**MIGRATIONS[older](content), "version": older + 1}
+    try:
+        for older in range(version, VERSION):
+            content = {**MIGRATIONS[older](content), "version": older + 1}
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"damaged: version {version} cannot be read ({error})", where=str(path)
+        ) from None
     return dict(content)
 
 

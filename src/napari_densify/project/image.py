@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from glob import has_magic
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,18 @@ import numpy as np
 from napari_densify.core.blocks import Region, block_grid
 from napari_densify.core.errors import InputError
 from napari_densify.core.volume import ArrayLike, Spacing, Volume
-from napari_densify.io import create_sink
+from napari_densify.io import create_sink, open_image
+from napari_densify.project.address import absolute, beside, candidates
+from napari_densify.project.document import ImageReference
 
-__all__ = ["checksum", "copy_blockwise", "same_image"]
+__all__ = [
+    "checksum",
+    "copy_blockwise",
+    "find_image",
+    "refer",
+    "require_image",
+    "same_image",
+]
 
 _EDGE = 64
 
@@ -75,6 +86,78 @@ def copy_blockwise(
     except BaseException:
         sink.abort()
         raise
+
+
+def refer(
+    wanted: ImageReference, shape: tuple[int, int, int], folder: Path
+) -> tuple[Volume, ImageReference]:
+    """Open an image and note what it takes to find and know it again.
+
+    Parameters
+    ----------
+    wanted
+        Address, level and channels; the rest of it is filled in.
+    shape
+        Voxels of the project along Z, Y, X.
+    folder
+        Project folder.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened or has another shape.
+    """
+    address = absolute(wanted.address)
+    volume = open_image(address, level=wanted.level, channels=wanted.use_channels)
+    require_image(volume, shape=shape, where=address)
+    found = {
+        "address": address,
+        "relative": beside(address, folder),
+        "name": volume.name,
+        "dtype": volume.dtype.name,
+        "channels": volume.channels,
+        "checksum": checksum(volume),
+    }
+    return volume, wanted.model_copy(update=found)
+
+
+def find_image(reference: ImageReference, shape: tuple[int, int, int], folder: Path) -> Volume:
+    """Open the image of a project, wherever of its known places it is.
+
+    Raises
+    ------
+    InputError
+        If it is in none of them, or another image is there now.
+    """
+    if not reference:
+        raise InputError("the project has no image yet", where=str(folder))
+    errors = []
+    for address in candidates(reference.address, reference.relative, folder):
+        try:
+            return _open_same(reference, shape, address)
+        except InputError as error:
+            errors.append(error)
+    # The absolute address is the one that the user knows.
+    raise errors[-1]
+
+
+def _open_same(reference: ImageReference, shape: tuple[int, int, int], address: str) -> Volume:
+    file = address.partition("::")[0]
+    if "://" not in address and not has_magic(file) and not Path(file).exists():
+        raise InputError(
+            "the image of the project is not there any more",
+            where=address,
+            mend="bring it back, or say where it is now (Volume step, or Project.relocate_image)",
+        )
+    volume = open_image(address, level=reference.level, channels=reference.use_channels)
+    require_image(volume, shape=shape, where=address)
+    if reference.checksum and checksum(volume) != reference.checksum:
+        raise InputError(
+            "is another image than the one that was painted on",
+            where=address,
+            mend="bring the old one back, or say where it is now",
+        )
+    return replace(volume, name=reference.name or volume.name)
 
 
 def require_image(volume: Volume, *, shape: tuple[int, ...], where: str) -> None:

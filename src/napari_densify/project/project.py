@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.files import remove_tree
 from napari_densify.core.labels import ClassTable, label_dtype
 from napari_densify.core.volume import ArrayLike, Spacing, Volume
-from napari_densify.io import open_image
 from napari_densify.project.document import (
     ImageReference,
     ProjectDocument,
@@ -21,17 +20,16 @@ from napari_densify.project.document import (
     validate_document,
     write_document,
 )
-from napari_densify.project.history import append_step, read_steps
-from napari_densify.project.image import checksum, copy_blockwise, require_image
+from napari_densify.project.image import copy_blockwise, find_image, refer, require_image
 from napari_densify.project.lock import ProjectLock
-from napari_densify.project.rounds import Round, list_rounds, make_round
+from napari_densify.project.shared import SharedFolder
 
 __all__ = ["Project"]
 
 _IMAGE = "image.zarr"
 
 
-class Project:
+class Project(SharedFolder):
     """An opened project folder; made by :meth:`create` or :meth:`open`.
 
     One process at a time may change image, classes and strokes; rounds,
@@ -48,7 +46,7 @@ class Project:
     """
 
     def __init__(self, path: Path, document: ProjectDocument, lock: ProjectLock | None) -> None:
-        self.path = path
+        super().__init__(path)
         self.document = document
         self._lock = lock
         self._image: Volume | None = None
@@ -64,6 +62,8 @@ class Project:
         spacing: Spacing = (1.0, 1.0, 1.0),
         spacing_known: bool = False,
         classes: ClassTable | None = None,
+        level: int = 0,
+        channels: Sequence[int] | None = None,
     ) -> Project:
         """Make a project folder and open it.
 
@@ -77,9 +77,12 @@ class Project:
             Address that the image can be opened from again; empty for one in
             memory, which :meth:`import_array` then copies into the folder.
         spacing, spacing_known
-            Voxel size (Z, Y, X) in nm, and whether it is more than an assumption.
+            Voxel size (Z, Y, X) in nm, and whether it is more than an assumption;
+            if not, that of the image is taken where it states one.
         classes
             Class table; background (1) and foreground (2) by default.
+        level, channels
+            Level and channels of the image to work on.
 
         Raises
         ------
@@ -92,7 +95,7 @@ class Project:
             raise InputError(
                 "exists already", where=str(path), mend="open it, or choose another name"
             )
-        content = {
+        content: dict[str, Any] = {
             "shape": tuple(shape),
             "spacing": spacing,
             "spacing_known": spacing_known,
@@ -101,7 +104,12 @@ class Project:
         }
         document = validate_document(content, where=str(path))
         if image:
-            document = document.model_copy(update={"image": _reference(image, document.shape)})
+            wanted = ImageReference(address=image, level=level, use_channels=channels)
+            volume, reference = refer(wanted, document.shape, path)
+            content["image"] = reference
+            if volume.spacing_known and not spacing_known:
+                content |= {"spacing": volume.spacing, "spacing_known": True}
+            document = validate_document(content, where=str(path))
         _make_folder(path, document)
         return cls.open(path)
 
@@ -197,7 +205,7 @@ class Project:
             If it is not where it was, or is another one now.
         """
         if self._image is None:
-            self._image = self._open_image()
+            self._image = find_image(self.document.image, self.shape, self.path)
         if self.document.spacing_known:
             return self._image.with_spacing(self.spacing)
         return self._image
@@ -235,68 +243,44 @@ class Project:
             spacing_known=self.document.spacing_known,
             progress=progress,
         )
-        reference = _reference(str(target), self.shape)
-        self.update(image=reference.model_copy(update={"address": _IMAGE, "name": name}))
+        _, reference = refer(ImageReference(address=str(target)), self.shape, self.path)
+        self.update(image=reference.model_copy(update={"address": "", "name": name}))
+        self._image = None
+
+    def relocate_image(self, address: str, *, anyway: bool = False) -> None:
+        """Say where the image is now.
+
+        Parameters
+        ----------
+        address
+            Path, URL or ``FILE::dataset``.
+        anyway
+            Take it even if its voxels are not those that were painted on.
+
+        Raises
+        ------
+        InputError
+            If it cannot be opened, has another shape, or (unless ``anyway``) other voxels.
+        """
+        self._require_writable()
+        old = self.document.image
+        wanted = old.model_copy(update={"address": address})
+        _, reference = refer(wanted, self.shape, self.path)
+        if old.checksum and reference.checksum != old.checksum and not anyway:
+            raise InputError(
+                "is another image than the one that was painted on",
+                where=address,
+                mend="choose the right one, or confirm that this one is to be used",
+            )
+        self.update(image=reference)
         self._image = None
 
     # strokes
-
-    def annotations(self) -> AnnotationStore:
-        """Strokes as they are on disk, to be read while another process paints."""
-        return AnnotationStore(self.path / "annotations.zarr", read_only=True)
 
     def painted(self, **callbacks: Any) -> PaintedArray:
         """Strokes to paint on, for a Labels layer; see :class:`PaintedArray`."""
         store = AnnotationStore(self.path / "annotations.zarr", read_only=self.read_only)
         return PaintedArray(store, **callbacks)
-
-    # results
-
-    def rounds(self) -> list[Round]:
-        """List the rounds that have a model, oldest first."""
-        return list_rounds(self.path / "models")
-
-    def new_round(self) -> Round:
-        """Make the folder of the next round and keep the strokes of this moment in it."""
-        made = make_round(self.path / "models")
-        self.annotations().snapshot(made.strokes)
-        return made
-
-    def round(self, number: int) -> Round:
-        """Round of this number.
-
-        Raises
-        ------
-        InputError
-            If there is none.
-        """
-        for item in self.rounds():
-            if item.number == number:
-                return item
-        known = ", ".join(str(r.number) for r in self.rounds()) or "none"
-        raise InputError(f"there is no round {number}", where=str(self.path), mend=f"has: {known}")
-
-    def prediction_path(self, number: int, role: str = "labels") -> Path:
-        """Where the prediction of a round belongs: ``predictions/001.zarr``.
-
-        Parameters
-        ----------
-        number
-            Number of the round.
-        role
-            ``labels``, ``probabilities``, ``uncertainty`` or ``instances``.
-        """
-        folder = self.path / "predictions"
-        folder.mkdir(exist_ok=True)
-        return folder / (f"{number:03d}.zarr" if role == "labels" else f"{number:03d}-{role}.zarr")
-
-    def log(self, step: str, settings: Mapping[str, Any]) -> None:
-        """Add a step to the history."""
-        append_step(self.path / "history.jsonl", step, settings)
-
-    def history(self) -> list[dict[str, Any]]:
-        """List the steps done: ``time``, ``step``, ``version``, ``settings`` of each."""
-        return read_steps(self.path / "history.jsonl")
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -305,33 +289,6 @@ class Project:
                 where=str(self.path),
                 mend="close the other viewer and open the project again",
             )
-
-    def _open_image(self) -> Volume:
-        reference = self.document.image
-        if not reference.address:
-            raise InputError("the project has no image yet", where=str(self.path))
-        inside = self.path / reference.address
-        volume = open_image(str(inside) if reference.address == _IMAGE else reference.address)
-        require_image(volume, shape=self.shape, where=reference.address)
-        if reference.checksum and checksum(volume) != reference.checksum:
-            raise InputError(
-                "is another image than the one that was painted on",
-                where=reference.address,
-                mend="bring the old file back, or choose it with relocate_image",
-            )
-        return volume
-
-
-def _reference(address: str, shape: tuple[int, int, int]) -> ImageReference:
-    volume = open_image(address)
-    require_image(volume, shape=shape, where=address)
-    return ImageReference(
-        address=address,
-        name=volume.name,
-        dtype=volume.dtype.name,
-        channels=volume.channels,
-        checksum=checksum(volume),
-    )
 
 
 def _make_folder(path: Path, document: ProjectDocument) -> None:
