@@ -47,6 +47,21 @@ def test_a_tiff_page_that_promises_more_strips_than_it_lists(tmp_path: Path):
         open_image(path).data[0, :8]
 
 
+def test_an_hdf5_file_with_a_zeroed_heap_of_texts(tmp_path: Path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["raw"] = np.zeros((8, 8, 8), np.uint8)
+        file["raw"].attrs["axistags"] = '{"axes": []}'
+    assert open_image(path).shape == (8, 8, 8)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"GCOL") + 32
+    content[start : start + 256] = bytes(256)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="heap of texts is empty"):
+        open_image(path)
+
+
 def test_a_nifti_with_a_negative_length(tmp_path: Path):
     nibabel = pytest.importorskip("nibabel")
     path = tmp_path / "a.nii"

@@ -212,3 +212,25 @@ def test_zarr_is_ome_zarr(tmp_path: Path):
     scale = entry["datasets"][0]["coordinateTransformations"][0]["scale"]
     assert scale == pytest.approx(SPACING)
     assert zarr.open_array(tmp_path / "out.zarr" / "0").metadata.dimension_names == ("z", "y", "x")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits files through rlimit")
+@kinds
+def test_a_full_disk_is_one_clear_line_and_leaves_the_old_result(name: str, tmp_path: Path):
+    path = tmp_path / name
+    write_labels(path, _labels())
+    code = (
+        "import resource, numpy as np\n"
+        "from napari_densify.core.errors import InputError\n"
+        "from napari_densify.io import write_labels\n"
+        "noise = np.random.default_rng(0).integers(0, 255, (16, 256, 256), np.uint8)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n"
+        f"    write_labels({str(path)!r}, noise)\n"
+        "except InputError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{path}: cannot be written (File too large)"), done.stdout
+    np.testing.assert_array_equal(open_labels(path).read_labels(), _labels())
+    assert [p.name for p in tmp_path.iterdir()] == [name]

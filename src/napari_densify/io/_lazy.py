@@ -163,6 +163,8 @@ class LazyArray:
             If the file turns out to be damaged there, or is gone.
         """
         keys = self._expand(key)
+        if _strided(keys[-3]) and range(*keys[-3].indices(self._plane_axes[0])):
+            return self._every_nth(keys)
         spans, after = zip(
             *(_span(k, n) for k, n in zip(keys, self.shape, strict=True)), strict=True
         )
@@ -182,6 +184,12 @@ class LazyArray:
             )
         part: npt.NDArray[Any] = block[after]
         return part
+
+    def _every_nth(self, keys: tuple[Any, ...]) -> npt.NDArray[Any]:
+        """Read slices with others between them, one by one."""
+        depth = range(*keys[-3].indices(self._plane_axes[0]))
+        axis = sum(isinstance(k, slice) for k in keys[:-3])
+        return np.stack([self[(*keys[:-3], z, *keys[-2:])] for z in depth], axis=axis)
 
     def _expand(self, key: Any) -> tuple[Any, ...]:
         keys = key if isinstance(key, tuple) else (key,)
@@ -223,6 +231,10 @@ class LazyArray:
                 mend=f"the image has channels 0..{available - 1}",
             )
         return chosen
+
+
+def _strided(key: Any) -> bool:
+    return isinstance(key, slice) and abs(key.step or 1) > 1
 
 
 def _span(key: Any, n: int) -> tuple[slice, Any]:

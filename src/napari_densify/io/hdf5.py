@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from napari_densify.io._address import Address
 from napari_densify.io._guard import guarded, optional_import_error
+from napari_densify.io._hdf5_heap import require_sound_heaps
 from napari_densify.io._lazy import guess_axes
 from napari_densify.io._source import DatasetInfo, Reader, Source, pick_dataset
 from napari_densify.io._units import StatedSpacing, to_nm
@@ -101,11 +101,10 @@ def list_hdf5(address: Address) -> tuple[DatasetInfo, ...]:
             found.append(DatasetInfo(name, tuple(node.shape), str(node.dtype)))
         return True if len(found) >= _MOST_DATASETS else None
 
-    with (
-        guarded(address.path, "cannot be read as HDF5"),
-        h5py.File(Path(address.path), "r") as file,
-    ):
-        file.visititems(visit)
+    with guarded(address.path, "cannot be read as HDF5"):
+        require_sound_heaps(address.file)
+        with h5py.File(address.file, "r") as file:
+            file.visititems(visit)
     return tuple(found)
 
 

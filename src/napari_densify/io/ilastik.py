@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_densify.core.errors import InputError
 from napari_densify.io._address import Address
 from napari_densify.io._guard import guarded
+from napari_densify.io._hdf5_heap import require_sound_heaps
 from napari_densify.io._import_source import ImportItem, ImportSource
 from napari_densify.io._lazy import LazyArray, order_axes
 from napari_densify.io.hdf5 import load_h5py, stated_axes
@@ -37,6 +38,8 @@ def read_ilastik(address: Address, shape: tuple[int, int, int] | None) -> Import
     InputError
         If there are no strokes, or they lie outside the image.
     """
+    with guarded(address.text, "cannot be read as ilastik project"):
+        require_sound_heaps(address.file)
     lane = int(address.dataset) if address.dataset.isdecimal() else 0
     with (
         guarded(address.text, "cannot be read as ilastik project"),
