@@ -1,0 +1,252 @@
+"""Kill -9 in random moments of painting and saving: every project must reopen, complete.
+
+A child process paints, undoes, erases, saves settings, adds rounds and history, and
+tells through a pipe what it is about to do. It is killed at a random moment. Then the
+project must open; every chunk on disk must be exactly what it was after one of the
+strokes (never half of one), and no stroke older than a second may be missing.
+
+    python -m benchmarks.kill_project --kills 500
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_densify.annotations import AnnotationStore
+from napari_densify.core.blocks import Region
+from napari_densify.core.labels import ClassTable
+from napari_densify.project import Project
+
+SHAPE = (4, 600, 600)
+GRACE_S = 1.0
+PAUSE_S = 0.002
+CLASSES = ClassTable.from_values(range(1, 8))
+
+
+@dataclass
+class Ledger:
+    """What the child said it would do, in order."""
+
+    strokes: list[tuple[float, Region, int]] = field(default_factory=list)
+    held_out: list[tuple[int, ...]] = field(default_factory=list)
+    logged: list[int] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """Outcome of all kills."""
+
+    kills: int = 0
+    strokes: int = 0
+    oldest_lost_s: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+
+def work(path: str, seed: int, say: Connection) -> None:
+    """Paint and save until killed (the child process)."""
+    rng = np.random.default_rng(seed)
+    project = Project.open(path)
+    painted = project.painted()
+    count = 0
+    while True:
+        action = rng.random()
+        count += 1
+        if action < 0.96:
+            region, value = stroke(rng)
+            say.send(("stroke", time.monotonic(), region, value))
+            painted[region] = value
+        elif action < 0.97:
+            say.send(("held_out", tuple(rng.choice(4, 2, replace=False).tolist())))
+            project.set_held_out(range(4), held_out=False)
+            project.set_held_out([count % 4])
+        elif action < 0.98:
+            say.send(("log", count))
+            project.log("train", {"count": count})
+        elif action < 0.99:
+            made = project.new_round()
+            made.model.write_bytes(b"weights")
+            say.send(("round", made.number))
+        else:
+            painted.close()
+            painted = project.painted()
+        time.sleep(PAUSE_S)
+
+
+def stroke(rng: np.random.Generator) -> tuple[Region, int]:
+    """Choose a rectangle, often across chunks; now and then it erases."""
+    z, y, x = (int(rng.integers(0, n)) for n in (SHAPE[0], SHAPE[1] - 90, SHAPE[2] - 90))
+    height, width = (int(n) for n in rng.integers(1, 90, 2))
+    value = int(rng.integers(0, 8)) if rng.random() < 0.8 else 0
+    return (slice(z, z + 1), slice(y, y + height), slice(x, x + width)), value
+
+
+def kill_once(path: Path, seed: int, longest_s: float, context: Any) -> tuple[Ledger, float]:
+    """Let a child work for a random time, kill it; what it said, and when it died."""
+    hear, say = context.Pipe(duplex=False)
+    child = context.Process(target=work, args=(str(path), seed, say))
+    child.start()
+    say.close()
+    ledger = Ledger()
+    if not hear.poll(60):
+        raise RuntimeError("the child never painted")
+    end = time.monotonic() + np.random.default_rng(seed).uniform(0.0, longest_s)
+    while (left := end - time.monotonic()) > 0:
+        if hear.poll(left):
+            note(ledger, hear.recv())
+    killed = time.monotonic()
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    while True:
+        try:
+            note(ledger, hear.recv())
+        except (EOFError, OSError):
+            return ledger, killed
+
+
+def note(ledger: Ledger, message: tuple[Any, ...]) -> None:
+    """Enter a message of the child."""
+    kind, *rest = message
+    if kind == "stroke":
+        ledger.strokes.append((rest[0], rest[1], rest[2]))
+    elif kind == "held_out":
+        ledger.held_out.append(rest[0])
+    elif kind == "log":
+        ledger.logged.append(rest[0])
+    else:
+        ledger.rounds.append(rest[0])
+
+
+def check(path: Path, before: np.ndarray, ledger: Ledger, killed: float) -> tuple[list[str], float]:
+    """Everything that is wrong with the project, and the age of the oldest lost stroke."""
+    wrong = []
+    # As a reader first: the engine may look before any viewer mends what was torn.
+    reader = AnnotationStore(path / "annotations.zarr", read_only=True)
+    reader.read(everything())
+    with Project.open(path) as project:
+        if project.read_only:
+            wrong.append("the lock of the dead process still holds")
+        painted = project.painted()
+        labels = np.asarray(painted)
+        if painted.counts() != project.annotations().counts():
+            wrong.append("counts differ from what is on disk")
+        if painted.store.damaged:
+            wrong.append(f"damaged chunks: {painted.store.damaged}")
+        painted.close()
+        logged = {s["settings"]["count"] for s in project.history()}
+        if set(ledger.logged[:-1]) - logged:
+            wrong.append("history lost a step")
+        if set(ledger.rounds) - {r.number for r in project.rounds()}:
+            wrong.append("a round is missing")
+    lost, age = missing(labels, before, ledger, killed)
+    return wrong + lost, age
+
+
+def everything() -> Region:
+    """Whole volume."""
+    return (slice(0, SHAPE[0]), slice(0, SHAPE[1]), slice(0, SHAPE[2]))
+
+
+def missing(
+    labels: np.ndarray, before: np.ndarray, ledger: Ledger, killed: float
+) -> tuple[list[str], float]:
+    """Chunks that are no state after any stroke, and strokes that are not on disk."""
+    wrong, oldest = [], 0.0
+    for z in range(SHAPE[0]):
+        for y in range(0, SHAPE[1], 256):
+            for x in range(0, SHAPE[2], 256):
+                box = (z, slice(y, y + 256), slice(x, x + 256))
+                age = age_of_loss(labels[box], before, box, ledger, killed)
+                if age is None:
+                    wrong.append(f"chunk {z}, {y}, {x} is in no state that it ever had")
+                else:
+                    oldest = max(oldest, age)
+    if oldest > GRACE_S:
+        wrong.append(f"a stroke {oldest:.2f} s old is lost")
+    return wrong, oldest
+
+
+def age_of_loss(
+    found: np.ndarray, before: np.ndarray, box: Any, ledger: Ledger, killed: float
+) -> float | None:
+    """Age of the first stroke that a chunk lacks; 0 if none, None if it is torn."""
+    state = before.copy()[box[0]]
+    first_missing: float | None = 0.0 if np.array_equal(state[box[1:]], found) else None
+    lacks = None
+    for moment, region, value in ledger.strokes:
+        if region[0].start != box[0]:
+            continue
+        old = state[box[1:]].copy()
+        state[region[1:]] = value
+        if np.array_equal(old, state[box[1:]]):
+            continue
+        if np.array_equal(state[box[1:]], found):
+            first_missing, lacks = 0.0, None
+        elif lacks is None:
+            lacks = moment
+    if first_missing is None:
+        return None
+    return 0.0 if lacks is None else killed - lacks
+
+
+def run(
+    folder: Path, *, kills: int, seed: int = 0, longest_s: float = 2.5, tell: Any = None
+) -> Report:
+    """Kill one project again and again; it must survive every time.
+
+    Parameters
+    ----------
+    folder
+        Where the project is made.
+    kills
+        How often.
+    longest_s
+        Each child lives for a random time up to this.
+    tell
+        Called with the report after each kill.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["napari_densify.project"])
+    path = folder / "kïlled project.densify"
+    Project.create(path, shape=SHAPE, classes=CLASSES).close()
+    report = Report()
+    before = np.zeros(SHAPE, np.uint8)
+    for number in range(kills):
+        ledger, killed = kill_once(path, seed * 100_000 + number, longest_s, context)
+        wrong, age = check(path, before, ledger, killed)
+        before = AnnotationStore(path / "annotations.zarr", read_only=True).read(everything())
+        report.kills += 1
+        report.strokes += len(ledger.strokes)
+        report.oldest_lost_s = max(report.oldest_lost_s, age)
+        report.failures += [f"kill {number}: {text}" for text in wrong]
+        if tell:
+            tell(report)
+    return report
+
+
+def main() -> None:
+    """Print the outcome as one JSON object; exit 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report = run(Path(folder), kills=options.kills, seed=options.seed)
+    print(json.dumps(report.__dict__))
+    raise SystemExit(bool(report.failures))
+
+
+if __name__ == "__main__":
+    main()
