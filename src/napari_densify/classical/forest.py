@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,11 +9,10 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import ndimage
 
-from napari_densify.classical.features import compute_features, feature_halo
-from napari_densify.classical.task import Labels, Rule, Task, grow
+from napari_densify.classical.source import FeatureSource
+from napari_densify.classical.task import Labels, Rule, Task
 from napari_densify.core.base import Settings
 from napari_densify.core.blocks import Region
-from napari_densify.core.normalisation import Intensity, measure_intensity, normalise
 from napari_densify.core.settings import FeatureConfig
 
 __all__ = ["SEARCH", "ForestParameters", "fit", "sample_paint"]
@@ -67,31 +65,6 @@ class ForestParameters(Settings):
     seed: int = Field(0, ge=0, title="Seed")
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Features of any region of a volume, all channels together."""
-
-    task: Task
-    config: FeatureConfig
-    intensity: Intensity
-
-    def features(self, region: Region) -> npt.NDArray[np.float32]:
-        """``(F, Z, Y, X)`` of a region; equal however the volume is cut, up to rounding."""
-        halo = feature_halo(self.config)
-        # Features of coarse scales live on a grid of every 2^n-th voxel from the origin:
-        # a crop must start on that grid.
-        align = 16
-        read, _ = grow(region, (0, halo + align, halo + align), self.task.volume.shape)
-        rows, columns = (slice(r.start // align * align, r.stop) for r in read[1:])
-        read = (read[0], rows, columns)
-        inner = tuple(
-            slice(r.start - g.start, r.stop - g.start) for r, g in zip(region, read, strict=True)
-        )
-        image = normalise(np.nan_to_num(self.task.volume.read(read)), self.intensity)
-        stacks = [compute_features(channel, self.config) for channel in image]
-        return np.concatenate(stacks)[(slice(None), *inner)]
-
-
 def fit(task: Task, parameters: ForestParameters) -> Rule:
     """Train on painted voxels; voxels of any region are then classified by their features.
 
@@ -102,8 +75,7 @@ def fit(task: Task, parameters: ForestParameters) -> Rule:
     Nature Methods 16, 1226 (2019).
     """
     task.require_paint()
-    config = FeatureConfig(sigmas=parameters.sigmas)
-    source = _Source(task, config, measure_intensity(task.volume))
+    source = FeatureSource.of(task, FeatureConfig(sigmas=parameters.sigmas))
     features, labels = sample_paint(source.features, task, parameters)
     model = _classifier(parameters)
     model.fit(features, labels, sample_weight=_weights(labels, parameters.balance))
@@ -171,7 +143,7 @@ def _classifier(parameters: ForestParameters) -> Any:
     )
 
 
-def _classify(model: Any, source: _Source, box: Region, stride: int) -> npt.NDArray[np.int64]:
+def _classify(model: Any, source: FeatureSource, box: Region, stride: int) -> npt.NDArray[np.int64]:
     """Class index of each voxel of one slice, ``(Y, X)``."""
     z, y, x = box
     # The coarse grid is anchored at the volume's origin, so that blocks agree at their seams.

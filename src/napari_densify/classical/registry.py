@@ -36,6 +36,8 @@ class Method:
     blockwise
         Works in blocks with the same result as on the whole; others need the volume
         in memory.
+    planar
+        Works slice by slice, and looks at whole slices.
     iterative
         Yields intermediate results.
     objects
@@ -54,6 +56,7 @@ class Method:
     model: str
     needs_paint: bool = False
     blockwise: bool = True
+    planar: bool = False
     iterative: bool = False
     objects: bool = False
     bytes_per_voxel: int = 40
@@ -91,6 +94,25 @@ _ALL = (
         seconds_per_mvoxel=0.1,
     ),
     Method(
+        name="local_threshold",
+        title="Local threshold",
+        family="threshold",
+        summary="Each voxel against its surroundings",
+        module="local_threshold",
+        model="LocalThresholdParameters",
+        seconds_per_mvoxel=0.5,
+    ),
+    Method(
+        name="hysteresis",
+        title="Hysteresis threshold",
+        family="threshold",
+        summary="Weak voxels count where they touch strong ones",
+        module="hysteresis",
+        model="HysteresisParameters",
+        blockwise=False,
+        seconds_per_mvoxel=0.3,
+    ),
+    Method(
         name="watershed",
         title="Watershed",
         family="watershed",
@@ -100,6 +122,135 @@ _ALL = (
         blockwise=False,
         objects=True,
         seconds_per_mvoxel=1.5,
+    ),
+    Method(
+        name="flood",
+        title="Flood",
+        family="region growing",
+        summary="Similar intensities that are connected with paint",
+        module="flood",
+        model="FloodParameters",
+        needs_paint=True,
+        blockwise=False,
+        seconds_per_mvoxel=1.0,
+    ),
+    Method(
+        name="confidence_connected",
+        title="Confidence connected",
+        family="region growing",
+        summary="Regions whose mean and deviation are measured as they grow",
+        module="confidence",
+        model="ConfidenceParameters",
+        needs_paint=True,
+        blockwise=False,
+        iterative=True,
+        seconds_per_mvoxel=4.0,
+    ),
+    Method(
+        name="random_walker",
+        title="Random walker",
+        family="region growing",
+        summary="The class whose paint a walker is likeliest to reach first",
+        module="random_walker",
+        model="RandomWalkerParameters",
+        needs_paint=True,
+        blockwise=False,
+        iterative=True,
+        seconds_per_mvoxel=30.0,
+    ),
+    Method(
+        name="geodesic",
+        title="Geodesic distance",
+        family="region growing",
+        summary="The paint that is nearest along paths that avoid edges",
+        module="geodesic",
+        model="GeodesicParameters",
+        needs_paint=True,
+        blockwise=False,
+        iterative=True,
+        seconds_per_mvoxel=6.0,
+    ),
+    Method(
+        name="kmeans",
+        title="k-means",
+        family="clustering",
+        summary="Clusters of intensity or texture, named by paint",
+        module="kmeans",
+        model="KMeansParameters",
+        seconds_per_mvoxel=1.5,
+    ),
+    Method(
+        name="gaussian_mixture",
+        title="Gaussian mixture",
+        family="clustering",
+        summary="Overlapping clusters, named by paint",
+        module="gaussian_mixture",
+        model="GaussianMixtureParameters",
+        seconds_per_mvoxel=3.0,
+    ),
+    Method(
+        name="superpixels",
+        title="Superpixels (SLIC)",
+        family="clustering",
+        summary="Small even regions, named by paint",
+        module="superpixels",
+        model="SuperpixelParameters",
+        blockwise=False,
+        objects=True,
+        seconds_per_mvoxel=4.0,
+    ),
+    Method(
+        name="edges",
+        title="Edges",
+        family="edges",
+        summary="Canny, Sobel or Laplacian edges, closed into regions",
+        module="edges",
+        model="EdgeParameters",
+        planar=True,
+        seconds_per_mvoxel=1.0,
+    ),
+    Method(
+        name="ridges",
+        title="Ridges",
+        family="edges",
+        summary="Lines and membranes by Sato, Frangi or Meijering",
+        module="ridges",
+        model="RidgeParameters",
+        planar=True,
+        seconds_per_mvoxel=4.0,
+    ),
+    Method(
+        name="chan_vese",
+        title="Chan-Vese contours",
+        family="active contours",
+        summary="Outlines that part two mean intensities",
+        module="chan_vese",
+        model="ChanVeseParameters",
+        needs_paint=True,
+        planar=True,
+        seconds_per_mvoxel=10.0,
+    ),
+    Method(
+        name="geodesic_contour",
+        title="Geodesic contours",
+        family="active contours",
+        summary="Outlines that settle on edges",
+        module="geodesic_contour",
+        model="GeodesicContourParameters",
+        needs_paint=True,
+        planar=True,
+        seconds_per_mvoxel=10.0,
+    ),
+    Method(
+        name="snakes",
+        title="Snakes",
+        family="active contours",
+        summary="Elastic outlines pulled to edges",
+        module="snakes",
+        model="SnakeParameters",
+        needs_paint=True,
+        planar=True,
+        seconds_per_mvoxel=10.0,
     ),
     Method(
         name="random_forest",
@@ -132,6 +283,11 @@ _ALIASES: Mapping[str, tuple[str, dict[str, Any]]] = {
         name: ("threshold", {"algorithm": name})
         for name in ("otsu", "multi-otsu", "li", "yen", "triangle", "isodata", "minimum", "mean")
     },
+    **{name: ("local_threshold", {"algorithm": name}) for name in ("sauvola", "niblack")},
+    **{name: ("edges", {"operator": name}) for name in ("canny", "sobel", "scharr", "log")},
+    **{name: ("ridges", {"filter": name}) for name in ("sato", "frangi", "meijering")},
+    "boosting": ("random_forest", {"classifier": "boosting"}),
+    "slic": ("superpixels", {}),
 }
 
 

@@ -185,16 +185,18 @@ def _check_paint(method: Method, task: Task) -> None:
 
 def _in_blocks(method: Method, task: Task, parameters: Settings) -> Iterator[Piece]:
     rule = method.function(task, parameters)
-    blocks = list(block_grid(task.volume.shape, _block_shape(task.volume.shape)))
+    blocks = list(block_grid(task.volume.shape, _block_shape(method, task.volume.shape)))
     for number, block in enumerate(blocks, 1):
         yield Piece(block.write, rule(block.write), number, len(blocks))
         if task.control.stop:
             return
 
 
-def _block_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def _block_shape(method: Method, shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """Slabs of whole slices where they fit, else square pieces of eight slices."""
     z, y, x = shape
+    if method.planar:
+        return 1, y, x
     if y * x <= _BLOCK_VOXELS:
         return max(1, min(z, _BLOCK_VOXELS // (y * x))), y, x
     return min(z, 8), 1024, 1024

@@ -1,0 +1,91 @@
+"""Random walker: the class whose paint a walker is likeliest to reach first."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from skimage.segmentation import random_walker
+
+from napari_densify.classical.growing import Coarse, coarsen, enlarge
+from napari_densify.classical.task import Labels, Parameters, Task
+
+__all__ = ["SEARCH", "RandomWalkerParameters", "solve"]
+
+SEARCH = {"beta": (30.0, 130.0, 500.0, 2000.0), "sigma": (0.0, 1.0, 2.0)}
+
+_PREVIEW_VOXELS = 30_000
+
+
+class RandomWalkerParameters(Parameters):
+    """Parameters of the random walker."""
+
+    beta: float = Field(
+        130.0,
+        gt=0,
+        le=100_000,
+        title="Beta",
+        description="How strongly edges hold the walker back",
+    )
+    max_voxels: int = Field(
+        400_000,
+        ge=1_000,
+        le=50_000_000,
+        title="Grid",
+        description="The walk is solved on a grid of at most so many voxels, and its "
+        "probabilities are interpolated",
+        json_schema_extra={"unit": "voxels"},
+    )
+
+
+def solve(task: Task, parameters: RandomWalkerParameters) -> Iterator[tuple[Labels, int]]:
+    """Walk on a coarse grid first, then on the grid that was asked for.
+
+    References
+    ----------
+    Grady, Random walks for image segmentation, IEEE TPAMI 28, 1768 (2006).
+    """
+    image = task.smooth(task.region, parameters)
+    seeds = task.seeds()
+    sizes = [n for n in (_PREVIEW_VOXELS,) if n < min(parameters.max_voxels, image.size)]
+    sizes.append(parameters.max_voxels)
+    for size in sizes:
+        grid = coarsen(image, seeds, spacing=task.volume.spacing, max_voxels=size)
+        yield _walk(grid, task, parameters), len(sizes)
+
+
+def _walk(grid: Coarse, task: Task, parameters: RandomWalkerParameters) -> Labels:
+    values = np.unique(grid.seeds[grid.seeds > 0])
+    if len(values) == 1:
+        return np.full(task.volume.shape, values[0], task.dtype)
+    if (grid.seeds > 0).all():
+        probabilities = np.stack([grid.seeds == v for v in values]).astype(np.float32)
+    else:
+        probabilities = _solve(grid, parameters.beta, len(values))
+    best = np.full(task.volume.shape, -np.inf, np.float32)
+    labels = np.zeros(task.volume.shape, task.dtype)
+    for value, field in zip(values, probabilities, strict=True):
+        fine = enlarge(field, grid.factor, task.volume.shape)
+        won = fine > best
+        labels[won], best[won] = value, fine[won]
+    return labels
+
+
+def _solve(grid: Coarse, beta: float, count: int) -> npt.NDArray[Any]:
+    # scikit-image wants labels 1..K without gaps, and spacing relative to the finest axis.
+    dense = np.searchsorted(np.unique(grid.seeds), grid.seeds)
+    if not (grid.seeds == 0).any():
+        dense = dense + 1
+    spacing = np.asarray(grid.spacing) / min(grid.spacing)
+    with warnings.catch_warnings():
+        # It advises the multigrid solver, whose package is no dependency of ours.
+        warnings.simplefilter("ignore")
+        found: npt.NDArray[Any] = random_walker(
+            grid.image, dense, beta=beta, mode="cg_j", tol=1e-3, spacing=spacing,
+            return_full_prob=True,
+        )  # fmt: skip
+    return found[:count]
