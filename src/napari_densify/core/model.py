@@ -28,6 +28,9 @@ class ModelSpec(Settings):
     channels: tuple[int, ...] | None = Field(None, description="Image channels used; None: all")
     image_channels: int = Field(1, ge=1, description="Channels that the network's image had")
     working_factor: Triple = (1, 1, 1)
+    neighbours: int = Field(
+        0, ge=0, description="Slices on either side that a planar network sees as channels"
+    )
     subvoxel: bool = Field(
         False,
         description="The network sees every voxel of a working cell as a channel and predicts "

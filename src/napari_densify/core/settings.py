@@ -8,6 +8,7 @@ turns wishes plus facts into one frozen plan.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -190,6 +191,11 @@ class TrainSettings(Settings):
         title="Working resolution",
         description="Down-sampling (Z, Y, X) before the network; None: chosen from the data",
     )
+    neighbours: Annotated[int, Field(ge=0, le=8)] | None = Field(
+        None,
+        title="Neighbouring slices",
+        description="Slices on either side that a planar network sees beside each slice",
+    )
     subvoxel: bool | None = Field(
         None,
         title="Sub-voxel output",
@@ -305,7 +311,7 @@ def apply_overrides(settings: S, pairs: Iterable[str] | Mapping[str, Any]) -> S:
         settings = settings.model_copy(
             update={"options": (*settings.model_dump()["options"], *parts)}
         )
-    changes = pairs if isinstance(pairs, dict) else parse_pairs(pairs)
+    changes = pairs if isinstance(pairs, dict) else _parse_for(type(settings), pairs)
     for name in changes:
         if name not in names:
             raise InputError(
@@ -314,6 +320,20 @@ def apply_overrides(settings: S, pairs: Iterable[str] | Mapping[str, Any]) -> S:
                 mend=f"one of: {', '.join(sorted(names))}",
             )
     return validated(type(settings), {**settings.model_dump(), **changes}, where="--set")
+
+
+def _parse_for(model: type[Settings], pairs: list[str]) -> dict[str, Any]:
+    """Parse pairs; ``none`` is a choice where the field has one of that name, else None."""
+    values = parse_pairs(pairs)
+    for name, value in values.items():
+        field = model.model_fields.get(name)
+        if value is None and field is not None and '"none"' in json.dumps(_schema(model, name)):
+            values[name] = "none"
+    return values
+
+
+def _schema(model: type[Settings], name: str) -> Any:
+    return model.model_json_schema()["properties"][name]
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
@@ -346,8 +366,6 @@ def validated(model: type[S], values: Mapping[str, Any], *, where: str) -> S:
 
 
 def _parse_value(text: str) -> Any:
-    import json
-
     try:
         return json.loads(text)
     except ValueError:

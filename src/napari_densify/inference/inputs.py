@@ -46,12 +46,16 @@ class Encoded:
 
 
 def input_channels(
-    image_channels: int, factor: Triple, subvoxel: bool, features: FeatureConfig | None
+    image_channels: int,
+    factor: Triple,
+    subvoxel: bool,
+    features: FeatureConfig | None,
+    neighbours: int = 0,
 ) -> int:
     """Channels that :func:`network_input` makes of an image."""
     cells = int(np.prod(factor)) if subvoxel else 1
     per_channel = len(feature_names(features)) if features else 0
-    return image_channels * (cells + per_channel)
+    return image_channels * (cells * (2 * neighbours + 1) + per_channel)
 
 
 def pad_to_cells(image: npt.NDArray[Any], factor: Triple) -> npt.NDArray[Any]:
@@ -107,20 +111,27 @@ def scale_features(
 
 
 def network_input(
-    image: torch.Tensor, features: torch.Tensor | None, factor: Triple, subvoxel: bool
+    image: torch.Tensor,
+    features: torch.Tensor | None,
+    factor: Triple,
+    subvoxel: bool,
+    neighbours: int = 0,
 ) -> torch.Tensor:
     """Mix image and features into channels on the working grid.
 
     Parameters
     ----------
     image
-        ``(N, C, Z, Y, X)`` at full resolution, whole working cells.
+        ``(N, C, Z, Y, X)`` at full resolution, whole working cells; deeper than the
+        result by ``neighbours`` cells at either end.
     features
         ``(N, F, z, y, x)`` on the working grid, or None.
     factor
         Working cell (Z, Y, X) in voxels.
     subvoxel
         Keep each voxel of a cell as a channel of its own instead of their mean.
+    neighbours
+        Slices on either side that become channels (2.5D).
 
     Returns
     -------
@@ -135,7 +146,10 @@ def network_input(
         )
     else:
         mixed = cells.float().mean((3, 5, 7)).to(image.dtype)
-    return mixed if features is None else torch.cat([mixed, features], 1)
+    depth = mixed.shape[2] - 2 * neighbours
+    slices = [mixed.narrow(2, i, depth) for i in range(2 * neighbours + 1)]
+    parts = slices if features is None else [*slices, features]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
 def fine_logits(logits: torch.Tensor, factor: Triple, classes: int) -> torch.Tensor:

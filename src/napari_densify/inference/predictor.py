@@ -116,12 +116,14 @@ class Predictor:
         voxels = encoded.image[fine][None].to(self.device)
         bank = None
         if encoded.features is not None:
-            cropped = encoded.features[coarse]
+            ends = self.spec.neighbours
+            depth = encoded.features.shape[1]
+            cropped = encoded.features[coarse][:, ends : depth - ends]
             scaled = scale_features(cropped, self.spec.feature_offset, self.spec.feature_gain)
             bank = scaled[None].to(self.device)
         probabilities = self._averaged(voxels, bank)
-        shift = (0, *(s.start for s in fine[1:]))
-        crop = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, shift[1:], strict=True))
+        skipped = (self.spec.neighbours * factor[0], fine[2].start, fine[3].start)
+        crop = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
         out: npt.NDArray[np.float32] = probabilities[(slice(None), *crop)].cpu().numpy()
         return out
 
@@ -167,7 +169,9 @@ class Predictor:
         return (total / len(self._turns))[0]
 
     def _forward(self, voxels: torch.Tensor, bank: torch.Tensor | None) -> torch.Tensor:
-        inputs = network_input(voxels, bank, self.spec.working_factor, self.spec.subvoxel)
+        inputs = network_input(
+            voxels, bank, self.spec.working_factor, self.spec.subvoxel, self.spec.neighbours
+        )
         with torch.autocast(
             self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None
         ):

@@ -50,6 +50,7 @@ class TrainPlan(Recipe):
     preset: str = "auto"
     working_factor: Triple = (1, 1, 1)
     subvoxel: bool = False
+    neighbours: int = 0
     features: FeatureConfig | None = None
     patch: Triple = (16, 64, 64)
     batch: int = 4
@@ -113,7 +114,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
     factor = settings.working_factor or _working_factor(facts)
     grid = tuple(-(-n // f) for n, f in zip(facts.shape, factor, strict=True))
     ratio = facts.anisotropy * factor[0] / factor[2]
-    patch = settings.patch or _patch(grid, ratio)
+    patch = settings.patch or _patch(grid)
     features = FeatureConfig() if settings.features is not False else None
     subvoxel = bool(settings.subvoxel) if settings.subvoxel is not None else factor != (1, 1, 1)
     network = _network(settings, facts, factor, ratio, patch, subvoxel, features)
@@ -121,9 +122,10 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "network": with_options(network, "network", settings),
         "working_factor": factor,
         "subvoxel": subvoxel,
+        "neighbours": _neighbours(settings, facts, patch),
         "features": features,
         "patch": patch,
-        "batch": settings.batch or max(1, round(184_320 / int(np.prod(patch)))),
+        "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
     }
 
 
@@ -155,15 +157,20 @@ def _working_factor(facts: Facts) -> Triple:
     return (2 if facts.anisotropy < 1.5 and facts.shape[0] >= 64 else 1), 2, 2
 
 
-def _patch(grid: tuple[int, ...], ratio: float) -> Triple:
-    depth = 1 if ratio > 12 else 5 if ratio > 2 else 8 if ratio > 1.4 else 16
-    side = 96 if depth <= 8 else 64
-    return min(depth, _odd_or_even(grid[0], depth)), side, side
+def _patch(grid: tuple[int, ...]) -> Triple:
+    # Paint lies in slices: a patch of one slice is annotated throughout, so that a
+    # step learns several times more than one of a block with a painted slice in it.
+    side = 128 if min(grid[1:]) >= 128 else 96
+    return 1, side, side
 
 
-def _odd_or_even(length: int, depth: int) -> int:
-    # A volume of one slice has no depth to learn from.
-    return 1 if length == 1 else depth
+def _neighbours(settings: TrainSettings, facts: Facts, patch: Triple) -> int:
+    """Slices on either side worth looking at: none if they have nothing in common."""
+    if patch[0] > 1 or facts.shape[0] == 1:
+        return 0
+    if settings.neighbours is not None:
+        return settings.neighbours
+    return 0 if facts.anisotropy > 16 else 1 if facts.anisotropy > 4 else 2
 
 
 def _network(
@@ -180,13 +187,15 @@ def _network(
     channels = [base * 2**level for level in range(depth)]
     outputs = facts.classes * (int(np.prod(factor)) if subvoxel else 1)
     return NetworkConfig(
-        in_channels=input_channels(facts.channels, factor, subvoxel, features),
+        in_channels=input_channels(
+            facts.channels, factor, subvoxel, features, _neighbours(settings, facts, patch)
+        ),
         out_channels=outputs,
         encoder=tuple((c, c) for c in channels),
         decoder=tuple((c, c) for c in channels[:-1]),
         kernels=tuple(kernels),
         pools=tuple(pools),
-        norm=settings.norm or "group",
+        norm=settings.norm or "batch",
     )
 
 
@@ -211,14 +220,22 @@ def _anisotropic_levels(
 def _explain(plan: TrainPlan, facts: Facts) -> str:
     z, y, x = plan.working_factor
     grid = "at full resolution" if (z, y, x) == (1, 1, 1) else f"on cells of {z}x{y}x{x} voxels"
-    flat = sum(k[0] == 1 for k in plan.network.kernels)
     shape = f"slices {facts.anisotropy:.1f} times as far apart as pixels"
-    kernels = "3D throughout" if flat == 0 else f"2D on the {flat} finest levels"
+    kernels = _dimensions(plan)
     extra = " with multiscale features" if plan.features else ""
     name = "U-Net" if plan.preset == "auto" else f"U-Net ({plan.preset})"
     if plan.preset not in ("auto", "fast"):
         name = find_preset(plan.preset).title
     return f"{name} {grid}{extra}, {kernels} ({shape}), patches of {plan.batch} x {plan.patch}"
+
+
+def _dimensions(plan: TrainPlan) -> str:
+    flat = sum(k[0] == 1 for k in plan.network.kernels)
+    if plan.neighbours:
+        return f"slice by slice, each seen with {plan.neighbours} slices on either side"
+    if flat == len(plan.network.kernels):
+        return "slice by slice"
+    return f"2D on the {flat} finest levels" if flat else "3D throughout"
 
 
 def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
@@ -227,6 +244,7 @@ def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
         network=plan.network,
         working_factor=plan.working_factor,
         subvoxel=plan.subvoxel,
+        neighbours=plan.neighbours,
         features=plan.features,
         patch=plan.patch,
         context=_context(plan),
@@ -243,6 +261,6 @@ def _context(plan: TrainPlan) -> Triple:
         z, y, x = valid_margin(plan.network)
         return z + around, y, x
     if plan.preset in ("auto", "fast"):
-        return 0 if plan.patch[0] == 1 else max(2, plan.patch[0] // 2), 32, 32
+        return plan.neighbours if plan.patch[0] == 1 else max(2, plan.patch[0] // 2), 32, 32
     z, y, x = receptive_radius(plan.network)
     return min(z, max(around, plan.patch[0] // 2)), min(y, 64), min(x, 64)

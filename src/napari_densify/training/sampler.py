@@ -59,6 +59,8 @@ class PatchSampler:
         Seed of all choices.
     mirror
         Flip and transpose patches at random.
+    neighbours
+        Slices beyond either end of a patch that its image (not its labels) brings along.
     margin
         Working cells (Z, Y, X) at the border of a patch where nothing is learned:
         centres keep out of it.
@@ -73,6 +75,7 @@ class PatchSampler:
         classes: int,
         seed: int = 0,
         mirror: bool = True,
+        neighbours: int = 0,
         margin: Triple = (0, 0, 0),
     ) -> None:
         self.crops = list(crops)
@@ -80,6 +83,7 @@ class PatchSampler:
         self._random = np.random.default_rng(seed)
         self._mirror = mirror
         self._margin = margin
+        self._ends = (neighbours, 0, 0)
         self._centres = self._find_centres()
 
     def draw(self, count: int) -> Batch:
@@ -112,27 +116,35 @@ class PatchSampler:
         number, *voxel = centres[self._random.integers(len(centres))]
         crop = self.crops[number]
         coarse = tuple(
-            self._start(v // f, p, n // f, m)
-            for v, f, p, n, m in zip(
-                voxel, self._factor, self._patch, crop.labels.shape, self._margin, strict=True
+            int(np.clip(self._start(v // f, p, m), e, n // f - p - e))
+            for v, f, p, n, m, e in zip(
+                voxel,
+                self._factor,
+                self._patch,
+                crop.labels.shape,
+                self._margin,
+                self._ends,
+                strict=True,
             )
         )
-        fine_box = tuple(
-            slice(s * f, (s + p) * f)
-            for s, f, p in zip(coarse, self._factor, self._patch, strict=True)
-        )
+        fine_box, image_box = self._fine_box(coarse, (0, 0, 0)), self._fine_box(coarse, self._ends)
         coarse_box = tuple(slice(s, s + p) for s, p in zip(coarse, self._patch, strict=True))
-        image, labels = crop.image[(slice(None), *fine_box)], crop.labels[fine_box]
+        image, labels = crop.image[(slice(None), *image_box)], crop.labels[fine_box]
         features = None if crop.features is None else crop.features[(slice(None), *coarse_box)]
         return self._turned(image, features, labels)
 
-    def _start(self, centre: int, size: int, length: int, margin: int) -> int:
+    def _fine_box(self, start: tuple[int, ...], ends: Triple) -> tuple[slice, ...]:
+        return tuple(
+            slice((s - e) * f, (s + p + e) * f)
+            for s, f, p, e in zip(start, self._factor, self._patch, ends, strict=True)
+        )
+
+    def _start(self, centre: int, size: int, margin: int) -> int:
         # The painted voxel stands anywhere in the middle half of the patch, in
         # thin patches anywhere at all: then no depth of the patch is special.
         reach = max(size // 4, (size - 1) // 2 if size < 16 else 0)
         reach = min(reach, (size - 1) // 2 - margin)
-        start = centre - size // 2 + int(self._random.integers(-reach, reach + 1))
-        return int(np.clip(start, 0, length - size))
+        return centre - size // 2 + int(self._random.integers(-reach, reach + 1))
 
     def _turned(
         self, image: torch.Tensor, features: torch.Tensor | None, labels: torch.Tensor

@@ -16,7 +16,7 @@ from napari_densify.core.events import Event, ModelSaved, Plan, Progress, StepDo
 from napari_densify.core.labels import ClassTable, require_trainable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity, measure_intensity
-from napari_densify.core.settings import TrainSettings
+from napari_densify.core.settings import TrainSettings, Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.device import autocast_dtype, select_device
 from napari_densify.inference.inputs import network_input, scale_features, spec_logits
@@ -104,7 +104,7 @@ def train(
             scale_features(crop.features, offset, gain)
     sampler = PatchSampler(
         crops, plan.patch, plan.working_factor, classes=len(table), seed=plan.seed,
-        mirror=plan.augment.flips, margin=plan.margin,
+        mirror=plan.augment.flips, margin=plan.margin, neighbours=plan.neighbours,
     )  # fmt: skip
     spec = spec_from_plan(
         plan,
@@ -176,8 +176,11 @@ class TrainingState:
             self.plan.augment,
             spacing=self.spec.spacing,
             generator=self.generator,
+            margin=voxel_margin(self.plan),
         )
-        inputs = network_input(image, bank, self.plan.working_factor, self.plan.subvoxel)
+        inputs = network_input(
+            image, bank, self.plan.working_factor, self.plan.subvoxel, self.plan.neighbours
+        )
         inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
         enabled = self.dtype is not None
         with torch.autocast(self.device.type, dtype=self.dtype or torch.bfloat16, enabled=enabled):
@@ -214,13 +217,18 @@ def background_index(classes: ClassTable, counts: Sequence[int]) -> int:
     return min(range(len(counts)), key=lambda i: counts[i])
 
 
+def voxel_margin(plan: TrainPlan) -> Triple:
+    """Voxels (Z, Y, X) at the border of a patch where nothing is learned."""
+    z, y, x = (m * f for m, f in zip(plan.margin, plan.working_factor, strict=True))
+    return z, y, x
+
+
 def within_margin(labels: torch.Tensor, plan: TrainPlan) -> torch.Tensor:
     """Labels (N, Z, Y, X) where the network gives logits; -1 in the margin of valid ones."""
     if plan.margin == (0, 0, 0):
         return labels
     inner = tuple(
-        slice(m * f, n - m * f)
-        for m, f, n in zip(plan.margin, plan.working_factor, labels.shape[1:], strict=True)
+        slice(m, n - m) for m, n in zip(voxel_margin(plan), labels.shape[1:], strict=True)
     )
     kept = torch.full_like(labels, -1)
     kept[(slice(None), *inner)] = labels[(slice(None), *inner)]
@@ -288,7 +296,9 @@ def _read_crops(
     table: ClassTable,
     held_out: Sequence[int],
 ) -> Iterator[Crop]:
-    z, y, x = (p * f for p, f in zip(plan.patch, plan.working_factor, strict=True))
+    depth, *sides = plan.patch
+    reach = (depth + 2 * plan.neighbours, sides[0], sides[1])
+    z, y, x = (p * f for p, f in zip(reach, plan.working_factor, strict=True))
     for number, (source, intensity) in enumerate(zip(sources, intensities, strict=True)):
         boxes = [
             b
@@ -299,6 +309,6 @@ def _read_crops(
         for region in regions:
             yield read_crop(
                 source.volume, source.annotations, region, intensity=intensity, classes=table,
-                factor=plan.working_factor, features=plan.features, patch=plan.patch,
+                factor=plan.working_factor, features=plan.features, patch=reach,
                 held_out=held_out, source=number,
             )  # fmt: skip
