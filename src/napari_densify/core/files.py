@@ -86,7 +86,11 @@ def require_room(folder: Path, nbytes: int, *, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < nbytes:
         raise InputError(
-            f"needs {nbytes / 2**30:.2f} GiB, {free / 2**30:.2f} GiB are free",
+            f"needs {_size_text(nbytes)}, {_size_text(free)} are free",
             where=what,
             mend="free some room, or write elsewhere",
         )
+
+
+def _size_text(nbytes: int) -> str:
+    return f"{nbytes / 2**30:.2f} GiB" if nbytes >= 2**30 else f"{nbytes / 2**20:.1f} MiB"

@@ -20,9 +20,10 @@ from napari_densify.io.opening import (
     open_image,
     open_labels,
 )
-from napari_densify.io.sinks import Sink, create_sink, write_labels, write_volume
+from napari_densify.io.sinks import OUTPUT_SUFFIXES, Sink, create_sink, write_labels, write_volume
 
 __all__ = [
+    "OUTPUT_SUFFIXES",
     "SUFFIXES",
     "DatasetInfo",
     "Description",

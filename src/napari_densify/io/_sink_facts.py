@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ class SinkFacts:
         return stored.reshape(expected)
 
 
-def write_error(path: Path, error: OSError) -> InputError:
+def write_error(path: Path, error: OSError | RuntimeError) -> InputError:
     """One line for an output that could not be written."""
-    mend = "free some room, or write elsewhere" if error.errno == 28 else "write elsewhere"
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    mend = "free some room, or write elsewhere" if full else "write elsewhere"
     return InputError(f"cannot be written ({reason(error)})", where=str(path), mend=mend)

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
+from napari_densify.core.labels import ClassTable
 from napari_densify.io._address import Address
 from napari_densify.io._guard import guarded, optional_import_error
 from napari_densify.io._hdf5_heap import require_sound_heaps
@@ -64,6 +66,7 @@ def open_hdf5(address: Address, level: int) -> Source:
             axes=axes,
             format="HDF5",
             spacing=_spacing(attributes),
+            classes=_classes(attributes.get("densify_classes")),
             chunks=dataset.chunks,
         )
 
@@ -75,6 +78,13 @@ def stated_axes(text: Any, n: int) -> str:
     except (TypeError, ValueError, KeyError):
         return ""
     return "".join(keys).upper() if len(keys) == n and all(len(k) == 1 for k in keys) else ""
+
+
+def _classes(text: Any) -> ClassTable | None:
+    try:
+        return None if text is None else ClassTable.model_validate_json(text)
+    except ValidationError:
+        return None
 
 
 def _spacing(attributes: dict[str, Any]) -> StatedSpacing:

@@ -14,13 +14,17 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import ArrayLike, Spacing
 from napari_densify.io._labels import LabelArray
+from napari_densify.io._raw_headers import RAW_HEADERS
+from napari_densify.io._raw_sink import RawSink
 from napari_densify.io._sink_facts import SinkFacts
-from napari_densify.io._tiff_sink import TiffSink
+from napari_densify.io._tiff_header import write_tiff_header
 from napari_densify.io._zarr_sink import ZarrSink
 
-__all__ = ["Sink", "create_sink", "write_labels", "write_volume"]
+__all__ = ["OUTPUT_SUFFIXES", "Sink", "create_sink", "write_labels", "write_volume"]
 
-_TIFF = (".tif", ".tiff")
+_HEADERS = {".tif": write_tiff_header, ".tiff": write_tiff_header} | RAW_HEADERS
+OUTPUT_SUFFIXES = (".zarr", *_HEADERS)
+"""File name endings that can be written."""
 
 
 class Sink(Protocol):
@@ -29,7 +33,7 @@ class Sink(Protocol):
     Attributes
     ----------
     path
-        Final name. A .zarr can be read there while it grows; a .tif appears at :meth:`close`.
+        Final name. A .zarr can be read there while it grows; others appear at :meth:`close`.
     shape
         ``(Z, Y, X)`` or ``(C, Z, Y, X)``.
     chunks
@@ -64,7 +68,7 @@ class Sink(Protocol):
         ...
 
     def abort(self) -> None:
-        """Give up: a .tif leaves nothing behind, a .zarr keeps its finished blocks."""
+        """Give up: a .zarr keeps its finished blocks, others leave nothing behind."""
         ...
 
 
@@ -84,7 +88,8 @@ def create_sink(
     Parameters
     ----------
     path
-        ``.tif`` (ImageJ or, where ImageJ can't have it, OME-TIFF) or ``.zarr`` (OME-Zarr 0.5).
+        ``.tif`` (ImageJ or, where ImageJ can't have it, OME-TIFF), ``.zarr`` (OME-Zarr
+        0.5), ``.h5``, or without class table ``.npy``, ``.mrc``, ``.nii``, ``.nrrd``.
     shape
         ``(Z, Y, X)`` or ``(C, Z, Y, X)``.
     spacing, spacing_known
@@ -111,19 +116,20 @@ def create_sink(
     )
     if not target.parent.is_dir():
         raise InputError(f"there is no folder {target.parent}", where=str(target))
-    if target.suffix.lower() == ".zarr":
+    suffix = target.suffix.lower()
+    if suffix == ".zarr":
         return ZarrSink(target, facts, chunks=chunks, resume=resume)
-    if target.suffix.lower() not in _TIFF:
+    if suffix not in OUTPUT_SUFFIXES:
         raise InputError(
-            f"cannot write {target.suffix or 'a file without ending'}",
+            f"cannot write {suffix or 'a file without ending'}",
             where=str(target),
-            mend="name it .tif or .zarr",
+            mend=f"name it .tif or .zarr (or {', '.join(OUTPUT_SUFFIXES[3:])})",
         )
     if resume:
         raise InputError(
-            "a TIFF cannot be resumed", where=str(target), mend="write to .zarr, or leave --resume"
+            "only .zarr can be resumed", where=str(target), mend="write to .zarr, or leave --resume"
         )
-    return TiffSink(target, facts)
+    return RawSink(target, facts, _HEADERS[suffix])
 
 
 def write_volume(
