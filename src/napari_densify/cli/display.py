@@ -75,6 +75,7 @@ class Display:
             case say.HeldOutScore():
                 self._line(_say_score(event))
             case say.ModelSaved():
+                self._loss = ""
                 self._line(
                     f"model saved after {event.steps} steps, "
                     f"{say_duration(event.elapsed_s)}: {event.path}"

@@ -17,6 +17,7 @@ __all__ = [
     "Overrides",
     "Seed",
     "Spacing",
+    "Zero",
 ]
 
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A path, a project, or FILE::dataset.")]
@@ -54,4 +55,8 @@ Overrides = Annotated[
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the events, one JSON object a line, nothing else.")
+]
+Zero = Annotated[
+    str,
+    typer.Option(metavar="MEANING", help="What 0 in TRUTH means: unscored, or background."),
 ]

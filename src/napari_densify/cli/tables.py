@@ -13,6 +13,7 @@ from napari_densify.cli.display import say_duration
 
 __all__ = [
     "show_comparison",
+    "show_demo",
     "show_doctor",
     "show_export",
     "show_info",
@@ -106,6 +107,15 @@ def show_comparison(console: Console, result: Result) -> None:
     names = list(rows[0]) if rows else []
     _table(console, names, [[_number(row[name]) for name in names] for row in rows])
     _pairs(console, [("report", str(result["report"]))])
+
+
+def show_demo(console: Console, result: Result) -> None:
+    """Print the comparison and where everything is."""
+    if "compare" in result:
+        show_comparison(console, result["compare"])
+    rows = [("labels", result["predict"]["volumes"][0]["output"])] if "predict" in result else []
+    rows += [(name, result[name]) for name in ("picture", "output") if name in result]
+    _pairs(console, rows)
 
 
 def show_suggestions(console: Console, result: Result) -> None:

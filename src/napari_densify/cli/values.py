@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from napari_densify.core.errors import InputError
 
-__all__ = ["parse_channels", "parse_duration", "parse_names", "parse_slices", "parse_spacing"]
+__all__ = [
+    "parse_channels",
+    "parse_duration",
+    "parse_names",
+    "parse_slices",
+    "parse_spacing",
+    "parse_zero",
+]
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NANOMETRES = {"": 1.0, "nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "mm": 1e6}
@@ -96,3 +104,20 @@ def parse_channels(text: str) -> tuple[int, ...]:
 def parse_names(text: str) -> tuple[str, ...]:
     """Names from a list with commas."""
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def parse_zero(text: str) -> Literal["unscored", "background"]:
+    """Read what 0 in a truth means.
+
+    Raises
+    ------
+    InputError
+        If it is neither of the two words.
+    """
+    if text == "background":
+        return "background"
+    if text == "unscored":
+        return "unscored"
+    raise InputError(
+        f"{text!r} is not a meaning of 0", where="--zero", mend="write unscored or background"
+    )

@@ -130,8 +130,10 @@ class CompareRequest(_Job):
     truth: str = ""
     methods: tuple[str, ...] = ("all",)
     models: tuple[str, ...] = ()
+    predictions: dict[str, str] = Field({}, description="Labels that are there already, by name")
     budget_s: float | None = None
     held_out: tuple[int, ...] = ()
+    zero: Literal["unscored", "background"] = "unscored"
     device: str = "auto"
     seed: int = 0
     spacing: tuple[float, float, float] | None = None

@@ -97,8 +97,10 @@ def output_names(images: Sequence[str], output: str, *, suffix: str = "") -> lis
     InputError
         If several images are to go into one file, or two have the same name.
     """
+    from napari_densify.io import OUTPUT_SUFFIXES
+
     target = Path(output)
-    is_file = target.suffix.lower() in (".tif", ".tiff", ".zarr")
+    is_file = target.suffix.lower() in OUTPUT_SUFFIXES
     if len(images) == 1 and is_file:
         return [target]
     if is_file:

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_densify.annotations import Annotations, ArrayAnnotations
-from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
@@ -29,6 +28,9 @@ __all__ = [
 
 # Label arrays up to this size are read into memory once; larger ones stay on disk.
 _IN_MEMORY_BYTES = 2 * 2**30
+
+# A project's strokes and the snapshot that a round keeps of them.
+_STORES = ("annotations.zarr", "strokes.zarr")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class Painted:
 def is_project(address: str) -> bool:
     """Whether an address is a project folder."""
     return (Path(address) / "project.json").is_file()
+
+
+def is_store(address: str) -> bool:
+    """Whether an address is a store of strokes, as projects hold them."""
+    path = Path(address)
+    return path.name in _STORES and (path / "zarr.json").is_file()
 
 
 def open_volume(
@@ -89,6 +97,10 @@ def open_paint(address: str) -> tuple[Annotations, ClassTable | None]:
 
         project = Project.open(address, read_only=True)
         return project.annotations(), project.classes
+    if is_store(address):
+        from napari_densify.annotations import AnnotationStore
+
+        return AnnotationStore(address, read_only=True), None
     from napari_densify.io import open_labels
 
     labels = open_labels(address)
@@ -99,7 +111,7 @@ def open_paint(address: str) -> tuple[Annotations, ClassTable | None]:
 
 def open_label_volume(address: str) -> Volume:
     """Open labels as a volume, read piece by piece; of a project, its paint."""
-    if is_project(address):
+    if is_project(address) or is_store(address):
         paint, classes = open_paint(address)
         data = PaintedVoxels(paint)
         return Volume(data=data, name=Path(address).stem, metadata={"classes": classes})
@@ -122,13 +134,28 @@ class PaintedVoxels:
         self.shape = annotations.shape
         self.dtype = np.dtype(np.uint16)
 
-    def __getitem__(self, key: Region | int) -> npt.NDArray[Any]:
-        """Read a box given by one slice an axis, or a Z slice by its number."""
-        if isinstance(key, tuple):
-            return self._annotations.read(key).astype(self.dtype)
-        _, rows, columns = full_region(self.shape)
-        plane = self._annotations.read((slice(key, key + 1), rows, columns))
-        return plane[0].astype(self.dtype)
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        """Read a part, given by integers and slices as numpy takes them."""
+        wanted = key if isinstance(key, tuple) else (key,)
+        wanted = tuple(k for k in wanted if k is not Ellipsis)
+        wanted += (slice(None),) * (3 - len(wanted))
+        z, y, x = (_side(k, n) for k, n in zip(wanted, self.shape, strict=True))
+        box = self._annotations.read((z, y, x)).astype(self.dtype)
+        part: npt.NDArray[Any] = box[tuple(0 if _is_number(k) else slice(None) for k in wanted)]
+        return part
+
+
+def _is_number(key: Any) -> bool:
+    return not isinstance(key, slice)
+
+
+def _side(key: Any, length: int) -> slice:
+    """Bounds of an integer, or of a slice without a step."""
+    if _is_number(key):
+        start = range(length)[key]
+        return slice(start, start + 1)
+    start, stop, _ = key.indices(length)
+    return slice(start, stop)
 
 
 def open_painted(
@@ -155,10 +182,12 @@ def open_painted(
     paint, classes = open_paint(source)
     require_shape(paint.shape, volume.shape, where=source, other=image)
     held_out: tuple[int, ...] = ()
-    if is_project(source):
+    home = next((address for address in (source, image) if is_project(address)), "")
+    if home:
         from napari_densify.project import Project
 
-        held_out = tuple(Project.open(source, read_only=True).held_out)
+        project = Project.open(home, read_only=True)
+        held_out, classes = project.held_out, classes or project.classes
     return Painted(volume, paint, classes, held_out)
 
 

@@ -10,12 +10,14 @@ from napari_densify.cli.app import app
 from napari_densify.cli.options import (
     Annotations,
     Budget,
+    Device,
     HeldOut,
     Image,
     Json,
     Overrides,
     Seed,
     Spacing,
+    Zero,
 )
 from napari_densify.cli.run import run
 from napari_densify.cli.tables import (
@@ -25,7 +27,13 @@ from napari_densify.cli.tables import (
     show_methods,
     show_scores,
 )
-from napari_densify.cli.values import parse_duration, parse_names, parse_slices, parse_spacing
+from napari_densify.cli.values import (
+    parse_duration,
+    parse_names,
+    parse_slices,
+    parse_spacing,
+    parse_zero,
+)
 from napari_densify.core.errors import InputError
 from napari_densify.core.requests import (
     ClassicalRequest,
@@ -84,10 +92,7 @@ def evaluate(
     prediction: Annotated[str, typer.Argument(metavar="PREDICTION", help="Dense labels.")],
     truth: Annotated[str, typer.Option(metavar="TRUTH", help="Labels to score against.")],
     annotations: Annotations = [],  # noqa: B006
-    zero: Annotated[
-        str,
-        typer.Option(metavar="WHAT", help="What 0 in TRUTH means: unscored, or background."),
-    ] = "unscored",
+    zero: Zero = "unscored",
     mask: Annotated[str, typer.Option(metavar="M", help="Score only where this is not 0.")] = "",
     instances: Annotated[
         bool, typer.Option("--instances", help="Score objects: one id each, 0 no object.")
@@ -97,15 +102,11 @@ def evaluate(
     """Score a prediction against a truth, without the voxels that were trained on."""
 
     def request() -> EvaluateRequest:
-        if zero not in ("unscored", "background"):
-            raise InputError(
-                f"{zero!r} is not a meaning of 0", where="--zero", mend="unscored or background"
-            )
         return EvaluateRequest(
             prediction=prediction,
             truth=truth,
             annotations=annotations[0] if annotations else "",
-            zero="background" if zero == "background" else "unscored",
+            zero=parse_zero(zero),
             mask=mask,
             instances=instances,
         )
@@ -126,7 +127,9 @@ def compare(
         list[str], typer.Option("--model", metavar="MODEL...", help="Trained models.")
     ] = [],  # noqa: B006
     budget: Budget = "",
+    device: Device = "auto",
     held_out: HeldOut = "",
+    zero: Zero = "unscored",
     seed: Seed = 0,
     spacing: Spacing = "",
     json: Json = False,
@@ -143,6 +146,8 @@ def compare(
             models=tuple(model),
             budget_s=parse_duration(budget) if budget else None,
             held_out=parse_slices(held_out),
+            zero=parse_zero(zero),
+            device=device,
             seed=seed,
             spacing=parse_spacing(spacing) if spacing else None,
         )

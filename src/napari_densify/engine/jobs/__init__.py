@@ -14,25 +14,34 @@ from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event
 from napari_densify.engine.jobs import (
     classical,
+    compare,
+    demo,
     doctor,
     evaluate,
     export,
     info,
+    instances,
     predict,
+    replay,
     suggest,
     train,
 )
+from napari_densify.engine.record import recorded
 
 __all__ = ["run_job"]
 
 _JOBS: dict[type[ask._Job], Callable[[Any, JobControl], Iterator[Event]]] = {
     ask.ClassicalRequest: classical.run,
+    ask.CompareRequest: compare.run,
+    ask.DemoRequest: demo.run,
     ask.MethodsRequest: classical.list_methods,
     ask.DoctorRequest: doctor.run,
     ask.EvaluateRequest: evaluate.run,
     ask.ExportRequest: export.run,
     ask.InfoRequest: info.run,
+    ask.InstancesRequest: instances.run,
     ask.PredictRequest: predict.run,
+    ask.ReplayRequest: replay.run,
     ask.SuggestRequest: suggest.run,
     ask.TrainRequest: train.run,
 }
@@ -53,4 +62,4 @@ def run_job(request: ask.JobRequest, control: JobControl) -> Iterator[Event]:
     InputError
         If the input cannot be used.
     """
-    yield from _JOBS[type(request)](request, control)
+    yield from recorded(request, _JOBS[type(request)](request, control))

@@ -73,7 +73,7 @@ def _steps(request: ask.DemoRequest, sample: SampleFiles, folder: Path) -> dict[
                 image=image,
                 annotations=paint,
                 truth=str(sample.truth),
-                models=(str(model),),
+                predictions={"U-Net": str(labels)},
                 output=str(folder / "report"),
                 device=device,
             ),

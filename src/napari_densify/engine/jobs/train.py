@@ -52,9 +52,28 @@ def open_sources(request: TrainRequest) -> list[Painted]:
 
 
 def train_to(
-    target: Path, request: TrainRequest, sources: list[Painted], control: JobControl
+    target: Path,
+    request: TrainRequest,
+    sources: list[Painted],
+    control: JobControl,
+    *,
+    started: float | None = None,
 ) -> Iterator[Event]:
-    """Train on opened sources; pass the events on and end with ``Done``."""
+    """Train on opened sources; pass the events on and end with ``Done``.
+
+    Parameters
+    ----------
+    target
+        Model file.
+    request
+        Settings and voxel size.
+    sources
+        Volumes with their paint.
+    control
+        Mailbox of the job.
+    started
+        ``time.monotonic()`` at which the budget began; by default with the job.
+    """
     from napari_densify.training import TrainingSource, train
 
     last: dict[type[Event], Event] = {}
@@ -64,7 +83,7 @@ def train_to(
         output=target,
         classes=common_classes(sources),
         control=control,
-        started=control.started_monotonic,
+        started=control.started_monotonic if started is None else started,
     ):
         last[type(event)] = event
         yield event

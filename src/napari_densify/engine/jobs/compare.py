@@ -1,0 +1,154 @@
+"""``compare``: classical methods and networks, scored side by side."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_densify.core.control import JobControl
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Done, Event, Log
+from napari_densify.core.model_file import read_spec
+from napari_densify.core.requests import CompareRequest, PredictRequest, TrainRequest
+from napari_densify.core.settings import PredictSettings, TrainSettings
+from napari_densify.engine.jobs import predict, train
+from napari_densify.engine.outputs import require_folder
+from napari_densify.engine.sources import (
+    Painted,
+    PaintedVoxels,
+    open_label_volume,
+    open_painted,
+    require_shape,
+)
+
+if TYPE_CHECKING:
+    from napari_densify.comparison import ModelPrediction
+
+__all__ = ["run"]
+
+
+def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
+    """Predict with each model, train one where a budget is given, then score all."""
+    from napari_densify.comparison import CompareOptions, ModelPrediction, compare, resolve_methods
+
+    folder = require_folder(request.output)
+    source = open_painted(request.image, request.annotations, spacing=request.spacing)
+    truth = open_label_volume(request.truth) if request.truth else None
+    if truth is not None:
+        require_shape(truth.shape, source.volume.shape, where=request.truth, other=request.image)
+    resolve_methods(request.methods)
+    held_out = _held_out(request, source)
+    models = _named(request.models)
+    for path in models.values():
+        read_spec(path)
+    if request.budget_s:
+        models["network"] = folder / "network.safetensors"
+        yield from _train(request, source, held_out, models["network"], control)
+    predictions = {name: ModelPrediction(labels) for name, labels in request.predictions.items()}
+    for name, path in models.items():
+        if control.stop:
+            break
+        predictions[name] = yield from _predict(request, source, name, path, control)
+    yield from compare(
+        source.volume,
+        PaintedVoxels(source.annotations),
+        truth=truth.data if truth else None,
+        methods=request.methods,
+        model_predictions=predictions,
+        out_dir=folder,
+        control=control,
+        options=CompareOptions(
+            held_out=held_out,
+            zero=request.zero,
+            seed=request.seed,
+            classes=source.classes,
+            image_source=request.image,
+            annotations_source=request.annotations or request.image,
+            truth_source=request.truth,
+        ),
+    )
+
+
+def _held_out(request: CompareRequest, source: Painted) -> tuple[int, ...]:
+    """Choose slices to score on: the wish, the project's, else some of the painted ones."""
+    from napari_densify.comparison import choose_held_out
+
+    if request.truth or request.held_out:
+        return request.held_out
+    painted = sorted(source.annotations.slice_counts())
+    marked = tuple(z for z in source.held_out if z in painted)
+    return marked or choose_held_out(painted)
+
+
+def _named(models: tuple[str, ...]) -> dict[str, Path]:
+    """Name models by their files, or by their folders where files are called alike."""
+    paths = [Path(model) for model in models]
+    stems = [path.stem for path in paths]
+    alike = len(set(stems)) < len(stems) or set(stems) == {"model"}
+    names = [path.absolute().parent.name if alike else path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    return dict(zip(names, paths, strict=True))
+
+
+def _train(
+    request: CompareRequest,
+    source: Painted,
+    held_out: tuple[int, ...],
+    target: Path,
+    control: JobControl,
+) -> Iterator[Event]:
+    """Train a network on the paint that is not scored."""
+    yield Log(message="training a network on the same paint")
+    settings = TrainSettings(
+        budget_s=request.budget_s, device=request.device, seed=request.seed, held_out=held_out
+    )
+    asked = TrainRequest(
+        images=(request.image,),
+        annotations=(request.annotations or request.image,),
+        output=str(target),
+        settings=settings,
+        spacing=request.spacing,
+    )
+    events = train.train_to(target, asked, [source], control, started=time.monotonic())
+    yield from (event for event in events if not isinstance(event, Done))
+
+
+def _predict(
+    request: CompareRequest, source: Painted, name: str, model: Path, control: JobControl
+) -> Generator[Event, None, ModelPrediction]:
+    """Predict with one model; return what the comparison is told of it."""
+    from napari_densify.comparison import ModelPrediction
+
+    yield Log(message=f"predicting with {name}")
+    target = Path(request.output) / "predictions" / f"{name.replace('/', '_')}.tif"
+    asked = PredictRequest(
+        images=(request.image,),
+        model=str(model),
+        output=str(target),
+        settings=PredictSettings(device=request.device),
+        spacing=request.spacing,
+    )
+    start = time.monotonic()
+    yield from (e for e in predict.run(asked, control) if not isinstance(e, Done))
+    if not target.exists():
+        raise InputError("stopped before anything was predicted", where=name)
+    record = read_spec(model).training
+    seconds = time.monotonic() - start + float(record.get("seconds", 0.0))
+    command = ["densify", "predict", request.image, "--model", str(model), "-o", str(target)]
+    return ModelPrediction(
+        str(target),
+        seconds=seconds,
+        trained_slices=_trained_slices(record, source),
+        command=shlex.join(command),
+    )
+
+
+def _trained_slices(record: dict[str, object], source: Painted) -> tuple[int, ...]:
+    """Painted slices that the model may have been trained on, as far as its record says."""
+    settings = record.get("settings")
+    kept = settings.get("held_out", ()) if isinstance(settings, dict) else ()
+    return tuple(z for z in source.annotations.slice_counts() if z not in set(kept))

@@ -1,0 +1,128 @@
+"""Classical methods, comparison, objects and packages from file to file."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_densify.io import open_labels
+
+
+def test_list_names_methods_and_parameters(densify):
+    said = densify("classical", "--list").out
+    for word in ("threshold", "watershed", "algorithm"):
+        assert word in said
+    methods = densify("classical", "--list", "--json").result["methods"]
+    threshold = next(m for m in methods if m["name"] == "threshold")
+    assert threshold["parameters"]["sigma"]["title"] == "Smoothing"
+
+
+def test_a_method_writes_labels(densify, files):
+    target = files.folder / "otsu.zarr"
+    outcome = densify("classical", "otsu", files.image, "-o", target, "--set", "sigma=2", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.result["parameters"] == {"sigma": 2}
+    labels = open_labels(target)
+    assert labels.spacing == (20, 10, 10)
+    truth = open_labels(files.truth).read_labels()
+    assert (labels.read_labels() == truth).mean() > 0.97
+
+
+def test_tuning_keeps_what_the_user_set(densify, files):
+    outcome = densify(
+        "classical", "threshold", files.image, "--annotations", files.paint,
+        "-o", files.folder / "t.tif", "--tune", "--set", "sigma=1.5", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert outcome.result["parameters"]["sigma"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("classical", "nonsense", "{image}", "-o", "{out}"), "nonsense"),
+        (("classical", "otsu", "{image}"), "-o OUT"),
+        (("classical", "otsu", "{image}", "-o", "{out}", "--set", "nonsense=1"), "nonsense"),
+        (("classical", "otsu", "{image}", "-o", "{out}", "--tune"), "--annotations"),
+        (("classical", "interpolation", "{image}", "-o", "{out}"), "paint"),
+        (("classical", "otsu", "{image}", "-o", "{image}"), "written over"),
+        (("instances", "{truth}", "-o", "{out}", "--set", "nonsense=1"), "nonsense"),
+        (("export", "{image}", "-o", "m.zip"), "balls.tif"),
+        (("export", "m.safetensors", "-o", "m.tar"), ".zip"),
+        (("compare", "{image}", "-o", "report"), "--annotations"),
+        (("compare", "{image}", "--annotations", "{paint}", "--methods", "x", "-o", "r"), "x"),
+    ],
+)
+def test_refusals(densify, files, words, said, monkeypatch):
+    monkeypatch.chdir(files.folder)
+    names = {"image": files.image, "truth": files.truth, "paint": files.paint, "out": "out.tif"}
+    outcome = densify(*(word.format(**names) for word in words))
+    assert outcome.code == 2, outcome.err
+    assert outcome.err.count("\n") == 1
+    assert said in outcome.err
+    assert not Path("out.tif").exists()
+
+
+def test_compare_on_held_out_paint(densify, files):
+    report = files.folder / "report"
+    outcome = densify(
+        "compare", files.image, "--annotations", files.paint, "--held-out", "5",
+        "--methods", "threshold,interpolation", "-o", report, "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    rows = {row["method"]: row["mean Dice"] for row in outcome.result["rows"]}
+    assert rows["Threshold"] > rows["Interpolation"]
+    for name in ("report.html", "table.csv", "scores.json", "comparison.png"):
+        assert (report / name).stat().st_size > 0
+    scores = json.loads((report / "scores.json").read_text())
+    assert scores["held_out"] == [5]
+
+
+def test_compare_trains_a_network_where_a_budget_is_given(densify, files):
+    outcome = densify(
+        "compare", files.image, "--annotations", files.paint, "--truth", files.truth,
+        "--methods", "threshold", "--budget", "4s", "-o", files.folder / "report", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert {row["method"] for row in outcome.result["rows"]} == {"Threshold", "network"}
+    assert (files.folder / "report" / "network.safetensors").is_file()
+    kinds = [event["kind"] for event in outcome.events]
+    assert kinds.count("done") == 1
+
+
+def test_compare_prints_a_table(densify, files):
+    outcome = densify(
+        "compare", files.image, "--annotations", files.paint, "--truth", files.truth,
+        "--methods", "threshold", "-o", files.folder / "report",
+    )  # fmt: skip
+    assert "mean Dice" in outcome.out
+    assert "report.html" in outcome.out
+
+
+def test_instances(densify, files):
+    target = files.folder / "ids.tif"
+    outcome = densify("instances", files.truth, "-o", target, "--json")
+    assert outcome.code == 0, outcome.err
+    ids = open_labels(target).read_labels()
+    truth = open_labels(files.truth).read_labels()
+    assert outcome.result["objects"] == ids.max() == 4
+    np.testing.assert_array_equal(ids > 0, truth == 2)
+    scores = densify("evaluate", target, "--truth", target, "--instances", "--json").result
+    assert scores["f1_50"] == 1
+
+
+def test_export(densify, files):
+    model, package = files.folder / "m.safetensors", files.folder / "m.zip"
+    trained = densify(
+        "train", files.image, "--annotations", files.paint, "-o", model,
+        "--steps", 1, "--set", "base_channels=4", "depth=2", "patch=4,32,32",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    outcome = densify("export", model, "-o", package)
+    assert outcome.code == 0, outcome.err
+    names = zipfile.ZipFile(package).namelist()
+    assert any(name.endswith("rdf.yaml") or name.endswith("bioimageio.yaml") for name in names)

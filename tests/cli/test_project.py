@@ -1,0 +1,125 @@
+"""A project in place of an image: its voxel size, strokes and classes; done again headless."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_densify.core.model_file import read_spec
+from napari_densify.io import open_labels
+from napari_densify.project import Project
+
+SMALL = ("--set", "base_channels=4", "depth=2", "patch=4,32,32")
+
+
+@pytest.fixture
+def project(files):
+    """A project of the balls with two painted slices, one of them held out."""
+    made = Project.create(
+        files.folder / "bälle 1.densify",
+        shape=(8, 48, 48),
+        image=files.image,
+        spacing=(30, 10, 10),
+        spacing_known=True,
+    )
+    painted, labels = made.painted(), open_labels(files.paint).read_labels()
+    for z in (2, 5):
+        painted[z] = labels[z]
+    painted.close()
+    made.set_held_out([5])
+    made.close()
+    return made
+
+
+def test_info(densify, project):
+    assert densify("info", project.path, "--json").result["spacing_nm"] == [30, 10, 10]
+
+
+def test_train_on_the_strokes_of_a_project(densify, files, project):
+    model = files.folder / "model.safetensors"
+    outcome = densify("train", project.path, "-o", model, "--steps", 1, *SMALL)
+    assert outcome.code == 0, outcome.err
+    spec = read_spec(model)
+    assert spec.spacing == (30, 10, 10)
+    assert [c.name for c in spec.classes.classes] == ["background", "foreground"]
+
+
+def test_empty_project(densify, files):
+    Project.create(files.folder / "e.densify", shape=(8, 48, 48), image=files.image).close()
+    outcome = densify("train", files.folder / "e.densify", "-o", files.folder / "m.safetensors")
+    assert outcome.code == 2
+    assert "no voxel is annotated" in outcome.err
+
+
+def test_project_whose_image_has_gone(densify, files, project):
+    Path(files.image).unlink()
+    outcome = densify("info", project.path)
+    assert outcome.code == 2
+    assert "balls.tif" in outcome.err
+
+
+def test_classical_learns_from_a_project(densify, files, project):
+    target = files.folder / "w.tif"
+    assert densify("classical", "watershed", project.path, "-o", target).code == 0
+    scores = densify("evaluate", target, "--truth", files.truth, "--annotations", project.path)
+    assert scores.code == 0, scores.err
+    assert f"{6 * 48 * 48}" in scores.out
+
+
+def train_a_round(densify, project):
+    """What the viewer asks for when Train is clicked."""
+    made = project.new_round()
+    outcome = densify(
+        "train", project.path, "--annotations", project.path, "-o", made.model,
+        "--steps", 2, "--held-out", "5", *SMALL,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    return made
+
+
+def test_what_is_done_is_recorded(densify, files, project):
+    train_a_round(densify, project)
+    densify("info", project.path)
+    (step,) = project.history()
+    assert step["step"] == "train"
+    assert step["settings"]["request"]["settings"]["held_out"] == [5]
+
+
+def test_a_failed_job_is_not_recorded(densify, files, project):
+    densify("train", project.path, "-o", files.folder / "m.safetensors", "--device", "cuda:42")
+    assert project.history() == []
+
+
+def test_replay_does_everything_again(densify, files, project):
+    made = train_a_round(densify, project)
+    labels = project.prediction_path(made.number)
+    args = ("--set", "mirrors=1")
+    assert densify("predict", project.path, "--model", made.model, "-o", labels, *args).code == 0
+    # Painted since: the replay learns from the strokes of the round, not from these.
+    project = Project.open(project.path)
+    painted = project.painted()
+    painted[6] = np.ones((48, 48), np.uint8)
+    painted.close()
+    project.close()
+    before = {p: p.read_bytes() for p in project.path.rglob("*") if p.is_file()}
+
+    target = files.folder / "again"
+    outcome = densify("replay", project.path, "-o", target, "--json")
+    assert outcome.code == 0, outcome.err
+    assert [step["kind"] for step in outcome.result["steps"]] == ["train", "predict"]
+    model = target / "models" / made.folder.name / "model.safetensors"
+    again = json.loads(json.dumps(read_spec(model).training["settings"]))
+    assert again == json.loads(json.dumps(read_spec(made.model).training["settings"]))
+    np.testing.assert_array_equal(
+        open_labels(target / "predictions" / labels.name).read_labels(),
+        open_labels(labels).read_labels(),
+    )
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_replay_of_no_project_and_of_nothing(densify, files, project):
+    assert "not a project" in densify("replay", files.image).err
+    assert "nothing to do again" in densify("replay", project.path).err
