@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 from collections.abc import Callable
 from itertools import islice
@@ -21,6 +22,8 @@ from napari_densify.core.blocks import Region, full_region, region_shape
 from napari_densify.core.errors import InputError
 
 __all__ = ["PaintedArray"]
+
+_log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.25
 """Strokes are written this long after they began: a kill loses no more than that."""
@@ -86,9 +89,7 @@ class PaintedArray(NDArrayOperatorsMixin):
         self._writer = BackgroundWriter(
             self.flush, interval_s=interval_s, on_error=on_error, on_recovered=on_recovered
         )
-        atexit.register(self.close)
-
-    # what an array has
+        atexit.register(self._close_at_exit)
 
     @property
     def size(self) -> int:
@@ -147,8 +148,6 @@ class PaintedArray(NDArrayOperatorsMixin):
         """Largest label that is painted."""
         return max(self.counts(), default=0)
 
-    # what training and the coverage display need
-
     def read(self, region: Region) -> npt.NDArray[Any]:
         """Read a region as ``(Z, Y, X)`` label codes."""
         return self._read_box(region)
@@ -164,8 +163,6 @@ class PaintedArray(NDArrayOperatorsMixin):
     def slice_counts(self) -> dict[int, dict[int, int]]:
         """Annotated voxels per class code, for each Z slice that has any."""
         return self._counted().slice_counts()
-
-    # to disk
 
     @property
     def unsaved(self) -> int:
@@ -206,7 +203,13 @@ class PaintedArray(NDArrayOperatorsMixin):
         self.flush()
         self._writer.stop()
         self.store.close()
-        atexit.unregister(self.close)
+        atexit.unregister(self._close_at_exit)
+
+    def _close_at_exit(self) -> None:
+        try:
+            self.close()
+        except OSError as error:
+            _log.error("%d pieces of paint could not be saved: %s", self.unsaved, error)
 
     def _take_batch(self) -> dict[ChunkIndex, npt.NDArray[Any]]:
         with self._lock:
@@ -215,8 +218,6 @@ class PaintedArray(NDArrayOperatorsMixin):
                 del self._dirty[index]
             self._in_flight = set(batch)
             return batch
-
-    # boxes and points
 
     def _scattered(self, selection: Selection) -> npt.NDArray[np.intp] | None:
         """Coordinates of points that lie too far apart to be read as one box."""

@@ -1,7 +1,8 @@
 """The project folder: image, classes, strokes, rounds, predictions and history."""
 
+from napari_densify.core.fingerprint import checksum
 from napari_densify.project.document import ImageReference, ProjectDocument
-from napari_densify.project.image import checksum, same_image
+from napari_densify.project.image import same_image
 from napari_densify.project.project import Project
 from napari_densify.project.rounds import Round
 

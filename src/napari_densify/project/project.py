@@ -22,6 +22,7 @@ from napari_densify.project.document import (
 )
 from napari_densify.project.image import copy_blockwise, find_image, refer, require_image
 from napari_densify.project.lock import ProjectLock
+from napari_densify.project.methods import methods_text
 from napari_densify.project.shared import SharedFolder
 
 __all__ = ["Project"]
@@ -147,8 +148,6 @@ class Project(SharedFolder):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # what it says
-
     @property
     def read_only(self) -> bool:
         """Whether this process may not change image, classes and strokes."""
@@ -193,8 +192,6 @@ class Project(SharedFolder):
         """Mark slices as held out, or give them back to training."""
         marked, change = set(self.held_out), {int(z) for z in slices}
         self.update(held_out=tuple(marked | change if held_out else marked - change))
-
-    # image
 
     def image(self) -> Volume:
         """Open the image, with the voxel size that the project states.
@@ -275,12 +272,15 @@ class Project(SharedFolder):
         self.update(image=reference)
         self._image = None
 
-    # strokes
-
     def painted(self, **callbacks: Any) -> PaintedArray:
         """Strokes to paint on, for a Labels layer; see :class:`PaintedArray`."""
         store = AnnotationStore(self.path / "annotations.zarr", read_only=self.read_only)
         return PaintedArray(store, **callbacks)
+
+    def export_methods(self) -> str:
+        """Write down what the methods section of a paper needs, as Markdown."""
+        counts = self.annotations().slice_counts()
+        return methods_text(self.document, counts, self.rounds(), self.history())
 
     def _require_writable(self) -> None:
         if self.read_only:
