@@ -9,7 +9,7 @@ from napari_densify.core.errors import InputError
 
 __all__ = ["require_sound_heaps"]
 
-_WINDOW = 2**20
+_WINDOW = 2**16
 _HEAD = b"GCOL\x01\0\0\0"
 _OBJECT_BYTES = 16
 
