@@ -99,14 +99,23 @@ def test_blur_keeps_the_mean_and_lowers_the_variance_in_xy_only() -> None:
     torch.testing.assert_close(out[0, 0, 1], out[0, 0, 1].T)
 
 
-def test_a_shift_never_loses_all_paint() -> None:
-    image, labels = torch.randn(1, 1, 1, 16, 16), torch.full((1, 1, 16, 16), -1)
-    labels[0, 0, 0, 0] = 1  # in the corner: half of all shifts push it out
+@pytest.mark.parametrize("margin", [0, 6])
+def test_no_patch_loses_all_its_paint(margin: int) -> None:
+    image, labels = torch.randn(2, 1, 1, 16, 16), torch.full((2, 1, 16, 16), -1)
+    labels[0, 0, margin, margin] = 1  # in the corner: half of all shifts push it out
+    labels[1] = 0  # a patch that always keeps some must not save the other
     config = AugmentConfig(probability=1.0, shift=0.5)
     random = torch.Generator().manual_seed(0)
+    inner = slice(margin, 16 - margin)
+    moves = 0
     for _ in range(20):
-        _, _, moved = augment_batch(image, None, labels, config, spacing=SPACING, generator=random)
-        assert bool((moved == 1).any())
+        _, _, moved = augment_batch(
+            image, None, labels, config, spacing=SPACING, generator=random,
+            margin=(0, margin, margin),
+        )  # fmt: skip
+        assert bool((moved[0, :, inner, inner] == 1).any())
+        moves += not torch.equal(moved, labels)
+    assert moves > 10
 
 
 def test_an_unknown_augmentation_is_refused() -> None:

@@ -71,6 +71,9 @@ class AugmentConfig(Settings):
     probability: float = Field(
         0.8, ge=0, le=1, title="Probability", description="Share of patches that are resampled"
     )
+    planar: bool = Field(
+        False, title="Slice by slice", description="Geometry changes in XY only, never along Z"
+    )
     rotation: float = Field(
         0.0,
         ge=0,

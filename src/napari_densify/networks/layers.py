@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_densify.core.settings import NetworkConfig, Triple
+from napari_densify.networks.mixed import convolve, needs_care
 
 __all__ = [
     "AttentionGate",
@@ -75,6 +76,26 @@ def make_activation(config: NetworkConfig, channels: int) -> nn.Module:
             return nn.PReLU(channels)
 
 
+class _SafeConv3d(nn.Conv3d):
+    """Convolution kept in float32 where a CPU could not train it in low precision."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not needs_care(x):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
+
+
+class _SafeConvTranspose3d(nn.ConvTranspose3d):
+    """The same for up-convolutions."""
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if not needs_care(x):
+            return super().forward(x, output_size)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float(), output_size)
+
+
 class Convolution(nn.Conv3d):
     """3D convolution with ``same`` or ``valid`` padding, even kernels included."""
 
@@ -90,11 +111,15 @@ class Convolution(nn.Conv3d):
         lost = [(k - 1) * dilation if padding == "same" else 0 for k in kernel]
         z, y, x = (n // 2 for n in lost)
         super().__init__(*channels, kernel, padding=(z, y, x), dilation=dilation, bias=bias)
+        self._pad, self._dilate = (z, y, x), (dilation, dilation, dilation)
         self._odd = (0, lost[2] % 2, 0, lost[1] % 2, 0, lost[0] % 2)  # even kernels: one more
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``(N, C, Z, Y, X)``."""
-        return super().forward(F.pad(x, self._odd) if any(self._odd) else x)
+        x = F.pad(x, self._odd) if any(self._odd) else x
+        if needs_care(x):
+            return convolve(x, self.weight, self.bias, padding=self._pad, dilation=self._dilate)
+        return super().forward(x)
 
 
 class ConvolutionBlock(nn.Module):
@@ -126,7 +151,7 @@ class ConvolutionBlock(nn.Module):
         self.shortcut: nn.Module | None = None
         if config.residual:
             self.shortcut = (
-                nn.Identity() if in_channels == channels else nn.Conv3d(in_channels, channels, 1)
+                nn.Identity() if in_channels == channels else _SafeConv3d(in_channels, channels, 1)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,11 +195,11 @@ class Down(nn.Module):
 
 def _down_convolution(kind: str, channels: int, out: int, pool: Triple) -> nn.Conv3d:
     if kind == "strided":
-        return nn.Conv3d(channels, out, pool, stride=pool)
+        return _SafeConv3d(channels, out, pool, stride=pool)
     taps = [(3, 2) if p > 1 else (1, 1) for p in pool]  # kernel and dilation of each axis
     (kz, dz), (ky, dy), (kx, dx) = taps
     padding = (kz // 2 * dz, ky // 2 * dy, kx // 2 * dx)
-    return nn.Conv3d(
+    return _SafeConv3d(
         channels, out, (kz, ky, kx), stride=pool, padding=padding, dilation=(dz, dy, dx)
     )
 
@@ -209,14 +234,14 @@ class Up(nn.Module):
         self, config: NetworkConfig, level: int, in_channels: int, out: int
     ) -> nn.Module:
         if config.up == "transposed":
-            return nn.ConvTranspose3d(
+            return _SafeConvTranspose3d(
                 in_channels, out, self.pool, stride=self.pool, bias=config.up_bias
             )
         if config.up == "resize_conv":
             kernel = config.up_kernel or config.kernels[level]
             return Convolution((in_channels, out), kernel, bias=config.up_bias)
         if out != in_channels:
-            return nn.Conv3d(in_channels, out, 1, bias=config.up_bias)
+            return _SafeConv3d(in_channels, out, 1, bias=config.up_bias)
         return nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -243,9 +268,9 @@ class AttentionGate(nn.Module):
     def __init__(self, config: NetworkConfig, skip: int, gate: int) -> None:
         super().__init__()
         inner = max(skip // 2, 1)
-        self.skip = nn.Sequential(nn.Conv3d(skip, inner, 1), make_norm(config, inner))
-        self.gate = nn.Sequential(nn.Conv3d(gate, inner, 1), make_norm(config, inner))
-        self.score: nn.Module = nn.Conv3d(inner, 1, 1)
+        self.skip = nn.Sequential(_SafeConv3d(skip, inner, 1), make_norm(config, inner))
+        self.gate = nn.Sequential(_SafeConv3d(gate, inner, 1), make_norm(config, inner))
+        self.score: nn.Module = _SafeConv3d(inner, 1, 1)
         if config.norm == "batch":  # other norms would level one map over the whole tile
             self.score = nn.Sequential(self.score, make_norm(config, 1))
 

@@ -32,13 +32,14 @@ AUGMENTATIONS: dict[str, AugmentConfig] = {
         contrast=0.2, brightness=0.2, gamma=0.2,
     ),
     "paper-2d": AugmentConfig(
-        probability=1.0, rotation=180, shift=0.1, elastic_sd=10, elastic_points=3,
+        planar=True, probability=1.0, rotation=180, shift=0.1, elastic_sd=10, elastic_points=3,
         contrast=0.2, brightness=0.2,
     ),
     "membrane": AugmentConfig(
-        probability=1.0, rotation=0.2, shift=0.05, shear=2.9, scaling=0.05, fill="nearest"
+        planar=True, probability=1.0, rotation=0.2, shift=0.05, shear=2.9, scaling=0.05,
+        fill="nearest",
     ),
-    "tumour": AugmentConfig(flips=False, probability=1.0, rotation=10, shift=0.1),
+    "tumour": AugmentConfig(flips=False, planar=True, probability=1.0, rotation=10, shift=0.1),
 }  # fmt: skip
 
 
@@ -78,6 +79,7 @@ def augment_batch(
     *,
     spacing: Sequence[float],
     generator: torch.Generator,
+    margin: Sequence[int] = (0, 0, 0),
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Change a batch at random; nothing is copied if ``config`` asks for nothing.
 
@@ -94,6 +96,9 @@ def augment_batch(
         Voxel size (Z, Y, X) of the image in any unit.
     generator
         Source of all choices, on the CPU whatever the device is.
+    margin
+        Voxels (Z, Y, X) at the border where nothing is learned: a patch whose paint
+        would all be carried into it, or out of the patch, keeps its geometry.
 
     Returns
     -------
@@ -102,14 +107,21 @@ def augment_batch(
     if changes_geometry(config):
         warp = draw_warp(len(image), image.shape[2:], config, spacing=spacing, generator=generator)
         moved = warp_labels(labels, warp, fill=config.fill)
-        if bool((moved >= 0).any()):  # a shift may carry all paint out of the patch
-            image, labels = warp_image(image, warp, fill=config.fill), moved
-            if features is not None:
-                features = warp_image(features, warp, fill=config.fill)
+        kept = _has_paint(moved, margin)
+        labels = torch.where(kept[:, None, None, None], moved, labels)
+        kept = kept[:, None, None, None, None]
+        image = torch.where(kept, warp_image(image, warp, fill=config.fill), image)
+        if features is not None:
+            features = torch.where(kept, warp_image(features, warp, fill=config.fill), features)
     image, features = _change_grey_values(image, features, config, generator)
     image = _blur(image, config, generator)
     image = _add_noise(image, config, generator)
     return _damage_slices(image, config, generator), features, labels
+
+
+def _has_paint(labels: Tensor, margin: Sequence[int]) -> Tensor:
+    z, y, x = (slice(m, n - m) for m, n in zip(margin, labels.shape[1:], strict=True))
+    return (labels[:, z, y, x] >= 0).flatten(1).any(1)
 
 
 def _draw(image: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:

@@ -108,7 +108,7 @@ def draw_warp(
     unit = [s / spacing[2] for s in spacing]
     size = (shape[0] * unit[0], shape[1] * unit[1], shape[2] * unit[2])
     coins = torch.rand(count, generator=generator) < config.probability
-    planar = shape[0] == 1
+    planar = shape[0] == 1 or config.planar
     matrix = _draw_matrices(count, config, planar, generator)
     shift = (2 * torch.rand(count, 3, generator=generator) - 1) * config.shift
     shift = shift * torch.tensor(size)
