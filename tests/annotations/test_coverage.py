@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_densify.annotations import ArrayAnnotations, measure_coverage
+from napari_densify.annotations import ArrayAnnotations, measure_coverage, widest_gaps
 from napari_densify.core.labels import ClassTable
 
 TABLE = ClassTable.from_values(
@@ -61,3 +61,18 @@ def test_a_rare_class_is_told():
 def test_files_without_a_background_are_not_warned_about_one():
     table = ClassTable.from_values([1, 2])
     assert cover((0, 0, 1), (0, 1, 2), table=table).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("painted", "count", "chosen"),
+    [
+        ([], 1, [5]),
+        ([5], 2, [0, 9]),
+        ([0, 9], 1, [5]),
+        ([0, 9], 3, [5, 3, 7]),
+        (range(10), 2, []),
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8], 5, [9]),
+    ],
+)
+def test_the_widest_gaps_are_painted_next(painted, count, chosen):
+    assert widest_gaps(painted, 10, count) == chosen

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -249,3 +250,35 @@ def test_a_reader_in_another_process_never_sees_half_a_chunk(tmp_path):
         writer.join(30)
     assert writer.exitcode == 0
     assert len(seen) >= 30
+
+
+def test_what_a_power_cut_took_is_read_from_the_journal(store, path, labels):
+    store.write(ALL, labels)
+    (path / "c.1.0.1").write_bytes(b"")
+    np.testing.assert_array_equal(AnnotationStore(path, read_only=True).read(ALL), labels)
+    again = AnnotationStore(path)
+    np.testing.assert_array_equal(again.read(ALL), labels)
+    assert again.damaged == []
+
+
+def test_a_file_that_another_process_holds_is_tried_again(store, path, labels, monkeypatch):
+    """Windows refuses to replace or open a file while another process has it open."""
+    refusals = iter([PermissionError(13, "Access is denied")] * 3)
+    rename, read = Path.replace, Path.read_bytes
+
+    def held(act):
+        def once(self, *arguments):
+            if self.parent == path and self.name.startswith("c."):
+                for refusal in refusals:
+                    raise refusal
+            return act(self, *arguments)
+
+        return once
+
+    monkeypatch.setattr(Path, "replace", held(rename))
+    store.write(ALL, labels)
+    assert next(refusals, None) is None, "nothing was refused"
+    refusals = iter([PermissionError(13, "Access is denied")] * 3)
+    monkeypatch.setattr(Path, "read_bytes", held(read))
+    np.testing.assert_array_equal(store.read(ALL), labels)
+    assert next(refusals, None) is None, "nothing was refused"

@@ -64,3 +64,12 @@ def test_a_copy_is_independent():
     tally.set((0, 0, 0), None)
     assert copy.counts() == {1: labels.size}
     assert tally.counts() == {1: labels.size - 1024}
+
+
+def test_object_ids_of_any_size_are_counted():
+    chunk = np.zeros((1, 4, 4), np.uint32)
+    chunk[0, 1, 1:3] = 4_000_000_000
+    tally = tally_chunk(chunk)
+    assert tally.counts == {4_000_000_000: 2}
+    assert tally.bounds == (1, 2, 1, 3)
+    assert tally_chunk(np.zeros((1, 4, 4), np.uint32)) is None

@@ -144,6 +144,14 @@ def test_more_than_255_classes_fit(folder):
         painted[0, 0, 0] = 300
         painted.close()
         assert project.annotations().counts() == {300: 1}
+        project.update(classes=ClassTable.from_values([1, 2]))
+        project.update(classes=classes)
+
+
+def test_codes_that_the_annotations_cannot_hold_are_refused(project):
+    with pytest.raises(InputError, match="code 256 does not fit"):
+        project.update(classes=ClassTable.from_values([1, 256]))
+    assert project.classes.values == (1, 2)
 
 
 def test_what_cannot_become_a_project_is_refused(folder, image_file):

@@ -8,7 +8,12 @@ from napari_densify.annotations.aids import (
     fill_unlabelled,
     slice_region,
 )
-from napari_densify.annotations.coverage import ClassCoverage, Coverage, measure_coverage
+from napari_densify.annotations.coverage import (
+    ClassCoverage,
+    Coverage,
+    measure_coverage,
+    widest_gaps,
+)
 from napari_densify.annotations.painted import PaintedArray
 from napari_densify.annotations.source import Annotations, ArrayAnnotations
 from napari_densify.annotations.store import AnnotationStore
@@ -27,4 +32,5 @@ __all__ = [
     "fill_unlabelled",
     "measure_coverage",
     "slice_region",
+    "widest_gaps",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from napari_densify.annotations.source import Annotations
 from napari_densify.core.labels import ClassTable
 
-__all__ = ["ClassCoverage", "Coverage", "measure_coverage"]
+__all__ = ["ClassCoverage", "Coverage", "measure_coverage", "widest_gaps"]
 
 # Rarer than this beside the commonest class, a class is hard to learn.
 _RARE = 0.01
@@ -85,6 +85,30 @@ def measure_coverage(
         painted=sum(shares.values()) / depth,
         warnings=tuple(_warnings(classes, table, held_out)),
     )
+
+
+def widest_gaps(painted: Collection[int], depth: int, count: int = 1) -> list[int]:
+    """Slices that lie farthest from paint: what to paint next while there is no model to ask.
+
+    Parameters
+    ----------
+    painted
+        Slices that hold paint.
+    depth
+        Slices of the volume.
+    count
+        How many slices to name; each counts as painted for the next.
+    """
+    taken, chosen = set(painted), []
+    for _ in range(min(count, depth - len(taken))):
+        if not taken:
+            best = depth // 2
+        else:
+            free = (z for z in range(depth) if z not in taken)
+            best = max(free, key=lambda z: (min(abs(z - t) for t in taken), -abs(z - depth // 2)))
+        taken.add(best)
+        chosen.append(best)
+    return chosen
 
 
 def _class_row(

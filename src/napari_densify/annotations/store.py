@@ -117,7 +117,16 @@ class AnnotationStore:
             If its file is damaged.
         """
         pending = self._pending.get(index)
-        return self._files.read(index) if pending is None else pending.copy()
+        if pending is not None:
+            return pending.copy()
+        try:
+            return self._files.read(index)
+        except InputError:
+            # A power cut may take what was not synced yet; the journal always was.
+            journalled = self._journal.read().get(index)
+            if journalled is None:
+                raise
+            return journalled
 
     def painted_boxes(self) -> list[Region]:
         """Disjoint boxes that together hold every annotated voxel."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+
 from napari_densify.annotations import AnnotationStore, PaintedArray
 from napari_densify.core.errors import InputError
 from napari_densify.core.files import remove_tree
@@ -185,6 +187,7 @@ class Project(SharedFolder):
         self._require_writable()
         content = {**dict(self.document), **changes}
         document = validate_document(content, where=str(self.path))
+        self._require_codes(document.classes)
         write_document(self.path / "project.json", document)
         self.document = document
 
@@ -282,6 +285,16 @@ class Project(SharedFolder):
         counts = self.annotations().slice_counts()
         return methods_text(self.document, counts, self.rounds(), self.history())
 
+    def _require_codes(self, classes: ClassTable) -> None:
+        """Refuse codes that the array of annotations cannot hold."""
+        largest = max(classes.values, default=0)
+        if largest > 255 and np.iinfo(self.annotations().dtype).max < largest:
+            raise InputError(
+                f"code {largest} does not fit this project's annotations",
+                where=str(self.path),
+                mend="make a new project whose class table has codes past 255 from the start",
+            )
+
     def _require_writable(self) -> None:
         if self.read_only:
             raise InputError(
@@ -301,7 +314,7 @@ def _make_folder(path: Path, document: ProjectDocument) -> None:
             f"cannot be written ({error.strerror or error})", where=str(path)
         ) from None
     try:
-        dtype = label_dtype(max(document.classes.values))
+        dtype = label_dtype(max(document.classes.values, default=0))
         AnnotationStore.create(aside / "annotations.zarr", shape=document.shape, dtype=dtype)
         write_document(aside / "project.json", document)
         aside.rename(path)
