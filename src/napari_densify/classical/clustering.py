@@ -89,6 +89,7 @@ def cluster_rule(
 
     def groups(region: Region) -> npt.NDArray[Any]:
         shape = tuple(s.stop - s.start for s in region)
-        return rank[predict(rows(region))].reshape(shape)
+        numbers: npt.NDArray[Any] = rank[predict(rows(region))].reshape(shape)
+        return numbers
 
     return group_rule(task, groups, len(centres))

@@ -77,4 +77,5 @@ def _number(lines: Outlined) -> npt.NDArray[np.int64]:
     nearest = ndimage.distance_transform_edt(
         regions == 0, return_distances=False, return_indices=True
     )
-    return regions[tuple(nearest)] - 1
+    joined: npt.NDArray[np.int64] = regions[tuple(nearest)] - 1
+    return joined

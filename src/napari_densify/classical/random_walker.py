@@ -32,7 +32,7 @@ class RandomWalkerParameters(Parameters):
         description="How strongly edges hold the walker back",
     )
     max_voxels: int = Field(
-        400_000,
+        200_000,
         ge=1_000,
         le=50_000_000,
         title="Grid",
@@ -67,7 +67,7 @@ def _walk(grid: Coarse, task: Task, parameters: RandomWalkerParameters) -> Label
     else:
         probabilities = _solve(grid, parameters.beta, len(values))
     best = np.full(task.volume.shape, -np.inf, np.float32)
-    labels = np.zeros(task.volume.shape, task.dtype)
+    labels = np.full(task.volume.shape, values[0], task.dtype)
     for value, field in zip(values, probabilities, strict=True):
         fine = enlarge(field, grid.factor, task.volume.shape)
         won = fine > best
@@ -81,11 +81,15 @@ def _solve(grid: Coarse, beta: float, count: int) -> npt.NDArray[Any]:
     if not (grid.seeds == 0).any():
         dense = dense + 1
     spacing = np.asarray(grid.spacing) / min(grid.spacing)
+    image = grid.image.astype(np.float64)
+    if np.ptp(image) == 0:
+        # It divides by the deviation of intensities, which must not be zero.
+        image.flat[0] += 1.0
     with warnings.catch_warnings():
-        # It advises the multigrid solver, whose package is no dependency of ours.
+        # It warns of probabilities a hair outside 0..1; only their order counts here.
         warnings.simplefilter("ignore")
         found: npt.NDArray[Any] = random_walker(
-            grid.image, dense, beta=beta, mode="cg_j", tol=1e-3, spacing=spacing,
+            image, dense, beta=beta, mode="cg_j", tol=1e-3, spacing=spacing,
             return_full_prob=True,
         )  # fmt: skip
     return found[:count]

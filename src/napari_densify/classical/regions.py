@@ -106,7 +106,8 @@ class RegionNames:
         known, counts = np.concatenate(self._features), np.concatenate(self._counts)
         floor = 0.05 * known.std(0) + 1e-9
         scores = [_likelihood(features, known, w, floor) for w in counts.T.astype(float)]
-        return np.stack(scores, axis=1).argmax(1)
+        best: Table = np.stack(scores, axis=1).argmax(1)
+        return best
 
     def _by_brightness(self, means: Table) -> Table:
         from skimage.filters import threshold_otsu

@@ -84,4 +84,5 @@ def _move(image: Image, curve: npt.NDArray[Any], parameters: SnakeParameters) ->
     part = image[low[0] : high[0], low[1] : high[1]]
     if min(part.shape) < 4:
         return curve
-    return move_snake(part, curve - low, parameters=parameters) + low
+    moved: npt.NDArray[Any] = move_snake(part, curve - low, parameters=parameters) + low
+    return moved
