@@ -46,6 +46,9 @@ class ModelSpec(Settings):
     )
     patch: Triple = Field((16, 64, 64), description="Training patch (Z, Y, X), working grid")
     z_reflect: int = Field(0, ge=0, description="Slices mirrored beyond the ends of the stack")
+    remembers: tuple[str, ...] = Field(
+        (), description="Checksums of the volumes whose paint is stored with the model"
+    )
     mirrors: int = Field(1, ge=1, le=8, description="Mirrored passes averaged by default")
     training: dict[str, Any] = Field(
         default_factory=dict, description="Settings, plan, steps, seconds, versions: for the record"

@@ -24,6 +24,7 @@ from napari_densify.inference.inputs import (
     scale_features,
     spec_logits,
 )
+from napari_densify.inference.memory import PaintMemory
 from napari_densify.networks import SameSize
 
 __all__ = ["Predictor"]
@@ -54,6 +55,8 @@ class Predictor:
         Flips and transposes to average over (1 to 8).
     intensity
         Intensities of the volume; measured if not given.
+    memory
+        Paint of this very volume, whose interpolation is weighed in.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Predictor:
         precision: str = "auto",
         mirrors: int = 1,
         intensity: Intensity | None = None,
+        memory: PaintMemory | None = None,
     ) -> None:
         if volume.channels != spec.image_channels:
             raise InputError(
@@ -83,6 +87,7 @@ class Predictor:
         self._network = SameSize(network, spec.network)
         self._dtype = autocast_dtype(device, precision)
         self._turns = _TURNS[:mirrors]
+        self._memory = memory
         self._intensity = intensity or measure_intensity(volume, spec.normalisation)
 
     @property
@@ -125,7 +130,7 @@ class Predictor:
         skipped = (self.spec.neighbours * factor[0], fine[2].start, fine[3].start)
         crop = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
         out: npt.NDArray[np.float32] = probabilities[(slice(None), *crop)].cpu().numpy()
-        return out
+        return out if self._memory is None else _weigh(out, self._memory.log_prior(region))
 
     def _read(self, region: Region) -> tuple[npt.NDArray[Any], Region]:
         """Read a region with its halo; mirror where the halo leaves the volume."""
@@ -188,3 +193,14 @@ class Predictor:
     def _turn_back(array: torch.Tensor, flips: tuple[int, ...], transpose: bool) -> torch.Tensor:
         back = array.transpose(-1, -2) if transpose else array
         return back.flip(flips) if flips else back
+
+
+def _weigh(
+    probabilities: npt.NDArray[np.float32], log_prior: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Multiply two independent opinions ``(K, Z, Y, X)`` and normalise."""
+    log: npt.NDArray[np.float32] = np.log(probabilities.clip(1e-6)) + log_prior
+    log -= log.max(0, keepdims=True)
+    np.exp(log, out=log)
+    log /= log.sum(0, keepdims=True)
+    return log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import PredictSettings, Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.device import select_device
+from napari_densify.inference.memory import recall
 from napari_densify.inference.predictor import Predictor
 
 __all__ = ["Outputs", "block_size", "predict_volume"]
@@ -75,6 +76,7 @@ def predict_volume(
     outputs: Outputs,
     settings: PredictSettings | None = None,
     *,
+    extra: Mapping[str, torch.Tensor] | None = None,
     control: JobControl | None = None,
 ) -> Iterator[Event]:
     """Predict a volume, blocks nearest to what the user looks at first.
@@ -89,6 +91,8 @@ def predict_volume(
         Sinks to be written; the caller opens and closes them.
     settings
         Device, region, block size, mirrored passes, resume.
+    extra
+        Further tensors of the model file: the paint that it remembers.
     control
         Mailbox read between two blocks.
 
@@ -104,6 +108,7 @@ def predict_volume(
     predictor = Predictor(
         network.to(device), spec, volume, device=device, precision=settings.precision,
         mirrors=settings.mirrors or resolve_mirrors(spec, region or full_region(volume.shape)),
+        memory=recall(extra or {}, spec, volume),
     )  # fmt: skip
     if warning := spacing_warning(spec, volume):
         yield Notice(level="warning", message=warning)

@@ -1,0 +1,65 @@
+"""How much of a training's budget is used, in seconds or in steps."""
+
+from __future__ import annotations
+
+import time
+
+from napari_densify.core.events import Progress
+from napari_densify.training.plan import TrainPlan
+
+__all__ = ["Clock"]
+
+# Kept back from the budget for writing the model.
+_SAVE_S = 1.0
+
+
+class Clock:
+    """Clock of one training.
+
+    Parameters
+    ----------
+    started
+        ``time.monotonic()`` at which the budget began.
+    """
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._first_step = 0.0
+        self._budget_s: float | None = None
+        self._steps: int | None = None
+        self._longest_s = 0.0
+        self._last = 0.0
+
+    def expect(self, plan: TrainPlan) -> None:
+        """Take over the budget; from now on steps are being done."""
+        self._budget_s, self._steps = plan.budget_s, plan.steps
+        self._first_step = self._last = self.elapsed
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the budget began."""
+        return time.monotonic() - self._started
+
+    def over(self, step: int) -> bool:
+        """Whether the next step would leave the budget; at least one is done."""
+        now = self.elapsed
+        if step > 1:  # the first one warms caches up
+            self._longest_s = max(0.7 * self._longest_s, now - self._last)
+        self._last = now
+        if self._steps is not None:
+            return step >= self._steps
+        return step > 0 and now + self._longest_s > (self._budget_s or 0) - _SAVE_S
+
+    def progress(self, step: int) -> float:
+        """Share of the training that is done, 0 to 1."""
+        if self._steps is not None:
+            return step / self._steps
+        available = (self._budget_s or 0) - _SAVE_S - self._first_step
+        return min(1.0, (self.elapsed - self._first_step) / max(available, 1e-3))
+
+    def report(self, step: int) -> Progress:
+        """Progress with the time that is left."""
+        done = self.progress(step)
+        spent = self.elapsed - self._first_step
+        left = spent * (1 - done) / done if done > 0 else None
+        return Progress(done=done, total=1.0, unit="training", eta_s=left, message="training")

@@ -1,0 +1,138 @@
+"""The paint of one or more volumes, read into crops and kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from napari_densify.annotations import Annotations
+from napari_densify.core.blocks import Region
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.normalisation import Intensity
+from napari_densify.core.settings import Triple
+from napari_densify.core.volume import Volume
+from napari_densify.inference.inputs import scale_features
+from napari_densify.training.crops import Crop, measure_features, read_crop, training_regions
+from napari_densify.training.plan import TrainPlan
+
+__all__ = ["PaintReader", "TrainingSource", "count_painted", "overlaps"]
+
+
+@dataclass(frozen=True)
+class TrainingSource:
+    """One volume with its paint."""
+
+    volume: Volume
+    annotations: Annotations
+
+
+def count_painted(sources: Sequence[TrainingSource], held_out: Sequence[int]) -> dict[int, int]:
+    """Annotated voxels per class code in all volumes, without the held-out slices."""
+    total: dict[int, int] = {}
+    for source in sources:
+        for z, row in source.annotations.slice_counts().items():
+            if z not in held_out:
+                for value, n in row.items():
+                    total[value] = total.get(value, 0) + n
+    return dict(sorted(total.items()))
+
+
+def overlaps(first: Region, second: Region) -> bool:
+    """Whether two boxes have a voxel in common."""
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(first, second, strict=True))
+
+
+class PaintReader:
+    """Reads what lies around paint, once, and again where somebody paints.
+
+    Parameters
+    ----------
+    sources
+        Volumes with their paint.
+    intensities
+        Measured intensities of each volume.
+    plan
+        Working grid, patch and features.
+    table
+        Classes of the network.
+    held_out
+        Z slices whose paint is left out.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[TrainingSource],
+        intensities: Sequence[Intensity],
+        plan: TrainPlan,
+        table: ClassTable,
+        held_out: Sequence[int],
+    ) -> None:
+        self._sources, self._intensities = list(sources), list(intensities)
+        self._plan, self._table, self._held_out = plan, table, tuple(held_out)
+        self._crops: dict[tuple[int, str], tuple[Region, Crop]] = {}
+        self.feature_offset: tuple[float, ...] = ()
+        self.feature_gain: tuple[float, ...] = ()
+
+    @property
+    def crops(self) -> list[Crop]:
+        """All crops that have been read."""
+        return [crop for _, crop in self._crops.values()]
+
+    def read(self) -> Iterator[tuple[int, int]]:
+        """Read everything; yields how many crops of how many are done."""
+        wanted = list(self._wanted())
+        for done, (number, region) in enumerate(wanted, start=1):
+            self._crops[number, str(region)] = region, self._read(number, region)
+            yield done, len(wanted)
+        self.feature_offset, self.feature_gain = measure_features(self.crops)
+        for crop in self.crops:
+            self._scale(crop)
+
+    def refresh(self, changed: Sequence[Region]) -> None:
+        """Read again what was painted in the first volume since the last time."""
+        kept: dict[tuple[int, str], tuple[Region, Crop]] = {}
+        for number, region in self._wanted():
+            key = number, str(region)
+            stale = number == 0 and any(overlaps(region, c) for c in changed)
+            if key in self._crops and not stale:
+                kept[key] = self._crops[key]
+            else:
+                crop = self._read(number, region)
+                self._scale(crop)
+                kept[key] = region, crop
+        self._crops = kept
+
+    def _wanted(self) -> Iterator[tuple[int, Region]]:
+        factor = self._plan.working_factor
+        z, y, x = (p * f for p, f in zip(self._reach, factor, strict=True))
+        for number, source in enumerate(self._sources):
+            boxes = [b for b in source.annotations.painted_boxes() if not self._is_held_out(b)]
+            for region in training_regions(boxes, source.volume.shape, (z, y, x), factor):
+                yield number, region
+
+    @property
+    def _reach(self) -> Triple:
+        depth, height, width = self._plan.patch
+        return depth + 2 * self._plan.neighbours, height, width
+
+    def _is_held_out(self, box: Region) -> bool:
+        return all(z in self._held_out for z in range(box[0].start, box[0].stop))
+
+    def _read(self, number: int, region: Region) -> Crop:
+        source = self._sources[number]
+        return read_crop(
+            source.volume,
+            source.annotations,
+            region,
+            intensity=self._intensities[number],
+            classes=self._table,
+            factor=self._plan.working_factor,
+            features=self._plan.features,
+            patch=self._reach,
+            held_out=self._held_out,
+            source=number,
+        )
+
+    def _scale(self, crop: Crop) -> None:
+        if crop.features is not None:
+            scale_features(crop.features, self.feature_offset, self.feature_gain)

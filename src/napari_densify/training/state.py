@@ -1,0 +1,162 @@
+"""What a step of the training changes: network, averaged network, optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.model import ModelSpec
+from napari_densify.core.settings import Triple
+from napari_densify.inference.device import autocast_dtype
+from napari_densify.inference.inputs import network_input, spec_logits
+from napari_densify.networks import (
+    LoadedModel,
+    SameSize,
+    adapt_network,
+    build_network,
+    match_classes,
+)
+from napari_densify.training.augment import augment_batch
+from napari_densify.training.ema import AveragedWeights
+from napari_densify.training.losses import class_weights, masked_loss
+from napari_densify.training.plan import TrainPlan
+from napari_densify.training.sampler import Batch
+from napari_densify.training.schedules import Schedule, make_optimiser
+
+__all__ = ["TrainingState"]
+
+
+class TrainingState:
+    """Network, averaged network and optimiser: all that a step changes."""
+
+    def __init__(
+        self,
+        plan: TrainPlan,
+        spec: ModelSpec,
+        device: torch.device,
+        counts: list[int],
+        *,
+        init: LoadedModel | None = None,
+    ) -> None:
+        self.plan, self.spec, self.device = plan, spec, device
+        self.fresh: list[str] = []  # weights that an earlier model could not give
+        self.dtype = autocast_dtype(device, plan.precision)
+        self.layout = memory_layout(device, self.dtype)
+        self.network = self._start(init).to(device)
+        self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self._same_size = SameSize(self.network, plan.network)
+        self.averaged = AveragedWeights(self.network, plan.ema)
+        self.optimiser = make_optimiser(
+            self.network,
+            plan.optimiser,
+            rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            momentum=plan.momentum,
+            encoder_rate=plan.encoder_rate,
+        )
+        self.schedule = Schedule(plan.schedule)
+        self.generator = torch.Generator().manual_seed(plan.seed)
+        self.background = background_index(spec.classes, counts)
+        flagged = None if spec.classes.background is None else self.background
+        self.weights = class_weights(
+            counts,
+            plan.class_weights,
+            background=flagged,
+            background_weight=plan.loss.background_weight,
+        ).to(device)
+        self.step = 0
+        self.rate = 0.0
+
+    def _start(self, init: LoadedModel | None) -> nn.Module:
+        if init is None:
+            return build_network(self.plan.network)
+        network, self.fresh = adapt_network(
+            init.network.state_dict(),
+            init.spec.network,
+            self.plan.network,
+            classes=match_classes(init.spec.classes, self.spec.classes),
+        )
+        return network
+
+    def averaged_network(self) -> nn.Module:
+        """Return a copy of the network with the averaged weights, ready to predict."""
+        network = build_network(self.plan.network).to(self.device)
+        network.load_state_dict(self.averaged.state_dict())
+        return network.eval()
+
+    def advance(self, batch: Batch, progress: float) -> float:
+        """Take one step; ``progress`` runs from 0 to 1 over the training."""
+        self._set_rate(progress)
+        image, bank, labels = augment_batch(
+            batch.image.to(self.device),  # (N, C, Z, Y, X)
+            None if batch.features is None else batch.features.to(self.device),
+            batch.labels.to(self.device),  # (N, Z, Y, X), -1: not annotated
+            self.plan.augment,
+            spacing=self.spec.spacing,
+            generator=self.generator,
+            margin=voxel_margin(self.plan),
+        )
+        inputs = network_input(
+            image, bank, self.plan.working_factor, self.plan.subvoxel, self.plan.neighbours
+        )
+        inputs = inputs.contiguous(memory_format=self.layout)
+        enabled = self.dtype is not None
+        with torch.autocast(self.device.type, dtype=self.dtype or torch.bfloat16, enabled=enabled):
+            raw = self._same_size(inputs if enabled else inputs.float())  # (N, K', z, y, x)
+        levels = raw if isinstance(raw, list) else [raw]  # several with deep supervision
+        logits = [spec_logits(level.float(), self.spec) for level in levels]  # (N, K, Z, Y, X)
+        loss = masked_loss(
+            logits,
+            within_margin(labels, self.plan),
+            self.plan.loss,
+            weights=self.weights,
+            background=self.background,
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 12.0)
+        self.optimiser.step()
+        self.step += 1
+        self.averaged.update(self.network, self.step)
+        value = float(loss.detach())
+        self.schedule.observe(value, progress)
+        return value
+
+    def _set_rate(self, progress: float) -> None:
+        self.rate = self.plan.learning_rate * self.schedule.factor(progress, self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate * group["scale"]
+
+
+def memory_layout(device: torch.device, dtype: torch.dtype | None) -> torch.memory_format:
+    """Layout that convolutions are fastest in: channels last, but for bfloat16 on CPUs."""
+    low_on_cpu = device.type == "cpu" and dtype is not None
+    return torch.contiguous_format if low_on_cpu else torch.channels_last_3d
+
+
+def background_index(classes: ClassTable, counts: Sequence[int]) -> int:
+    """Class between the objects: the flagged one, else the least painted (membranes are thin)."""
+    if classes.background is not None:
+        return classes.values.index(classes.background)
+    return min(range(len(counts)), key=lambda i: counts[i])
+
+
+def voxel_margin(plan: TrainPlan) -> Triple:
+    """Voxels (Z, Y, X) at the border of a patch where nothing is learned."""
+    z, y, x = (m * f for m, f in zip(plan.margin, plan.working_factor, strict=True))
+    return z, y, x
+
+
+def within_margin(labels: torch.Tensor, plan: TrainPlan) -> torch.Tensor:
+    """Labels (N, Z, Y, X) where the network gives logits; -1 in the margin of valid ones."""
+    if plan.margin == (0, 0, 0):
+        return labels
+    inner = tuple(
+        slice(m, n - m) for m, n in zip(voxel_margin(plan), labels.shape[1:], strict=True)
+    )
+    kept = torch.full_like(labels, -1)
+    kept[(slice(None), *inner)] = labels[(slice(None), *inner)]
+    return kept
