@@ -154,15 +154,18 @@ class PaintedArray(NDArrayOperatorsMixin):
 
     def painted_boxes(self) -> list[Region]:
         """Disjoint boxes that together hold every annotated voxel."""
-        return self._counted().boxes()
+        with self._lock:
+            return self._counted().boxes()
 
     def counts(self) -> dict[int, int]:
         """Annotated voxels per class code, the newest strokes included."""
-        return self._counted().counts()
+        with self._lock:
+            return self._counted().counts()
 
     def slice_counts(self) -> dict[int, dict[int, int]]:
         """Annotated voxels per class code, for each Z slice that has any."""
-        return self._counted().slice_counts()
+        with self._lock:
+            return self._counted().slice_counts()
 
     @property
     def unsaved(self) -> int:
@@ -304,18 +307,15 @@ class PaintedArray(NDArrayOperatorsMixin):
         surplus = len(self._chunks) - self._room + 1
         if surplus <= 0:
             return
-        self._count()
+        self._counted()
         kept = self._dirty.keys() | self._in_flight
         spare = [index for index in self._chunks if index not in kept]
         for index in spare[: surplus + self._room // 8]:
             del self._chunks[index]
 
-    def _count(self) -> None:
+    def _counted(self) -> Tally:
+        """Tally with the newest strokes in it; only under the lock."""
         for index in self._uncounted:
             self._tally.set(index, tally_chunk(self._chunks[index]))
         self._uncounted.clear()
-
-    def _counted(self) -> Tally:
-        with self._lock:
-            self._count()
-            return self._tally.copy()
+        return self._tally

@@ -130,15 +130,18 @@ class AnnotationStore:
 
     def painted_boxes(self) -> list[Region]:
         """Disjoint boxes that together hold every annotated voxel."""
-        return self._followed().boxes()
+        with self._lock:
+            return self._followed().boxes()
 
     def counts(self) -> dict[int, int]:
         """Annotated voxels per class code."""
-        return self._followed().counts()
+        with self._lock:
+            return self._followed().counts()
 
     def slice_counts(self) -> dict[int, dict[int, int]]:
         """Annotated voxels per class code, for each Z slice that has any."""
-        return self._followed().slice_counts()
+        with self._lock:
+            return self._followed().slice_counts()
 
     def tally(self) -> Tally:
         """Copy of what is painted where."""
@@ -259,7 +262,7 @@ class AnnotationStore:
     def _followed(self) -> Tally:
         if self.read_only:
             self.refresh()
-        return self.tally()
+        return self._tally
 
     def _recount(self, index: ChunkIndex, signature: Signature) -> None:
         try:
