@@ -123,7 +123,13 @@ def _predict_one(
         control.view = (z, y, x)
     with _sinks(request, model.spec, volume, target, control) as sinks:
         events = predict_volume(
-            model.network, model.spec, volume, Outputs(**sinks), request.settings, control=control
+            model.network,
+            model.spec,
+            volume,
+            Outputs(**sinks),
+            request.settings,
+            extra=model.extra,
+            control=control,
         )
         yield from _watched(events, target, sinks["labels"])
         if control.stop:

@@ -74,7 +74,7 @@ def train_to(
     started
         ``time.monotonic()`` at which the budget began; by default with the job.
     """
-    from napari_densify.training import TrainingSource, train
+    from napari_densify.training import Extras, TrainingSource, train
 
     last: dict[type[Event], Event] = {}
     for event in train(
@@ -84,6 +84,10 @@ def train_to(
         classes=common_classes(sources),
         control=control,
         started=control.started_monotonic if started is None else started,
+        extras=Extras(
+            init=Path(request.init) if request.init else None,
+            preview=_preview(request, target) if request.live else None,
+        ),
     ):
         last[type(event)] = event
         yield event
@@ -96,6 +100,12 @@ def train_to(
     if isinstance(score, HeldOutScore):
         result["held_out"] = score.model_dump(exclude={"job", "kind"})
     yield Done(result=result, stopped=control.stop)
+
+
+def _preview(request: TrainRequest, target: Path) -> Path:
+    """Where the slice on screen is written while training goes on."""
+    folder = Path(request.project) if request.project else target.parent
+    return folder / "preview.zarr"
 
 
 def common_classes(sources: list[Painted]) -> ClassTable | None:
