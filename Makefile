@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.installed-docs
 
 .DELETE_ON_ERROR:
-.PHONY: help venv install demo viewer test test-slow bench lint format docs constraints clean
+.PHONY: help venv install demo test test-slow bench lint format docs constraints clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -20,11 +20,9 @@ venv: $(VENV_MADE)  ## system packages and an empty virtual environment
 
 install: $(INSTALLED)  ## the package, editable, with everything needed to run and test it
 
-demo: $(INSTALLED)  ## train, predict and compare on the bundled FIB-SEM volume; needs no display
-	$(BIN)/densify demo $(ARGS)
-
-viewer: $(INSTALLED)  ## the demo in the napari viewer
-	$(BIN)/densify demo --gui $(ARGS)
+demo: $(INSTALLED)  ## napari with the bundled volume ready to train; without a display, the same job headless
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then $(BIN)/densify demo --gui $(ARGS); \
+	else echo "no display: the demo runs headless"; $(BIN)/densify demo $(ARGS); fi
 
 test: $(INSTALLED)  ## all quick tests, style, types and layers; starts its own virtual display
 	$(BIN)/python -m pytest $(ARGS)
