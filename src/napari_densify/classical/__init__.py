@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 from napari_densify.classical.registry import METHODS, Method, get_method
 
 if TYPE_CHECKING:
+    from napari_densify.classical.instances import InstanceParameters, label_objects
+    from napari_densify.classical.preview import preview_slice
     from napari_densify.classical.run import Piece, make_task, run_method, stream_method
     from napari_densify.classical.tuning import Tuned, tune_method
 
 __all__ = [
     "METHODS",
+    "InstanceParameters",
     "Method",
     "Piece",
     "Tuned",
     "get_method",
+    "label_objects",
     "make_task",
+    "preview_slice",
     "run_method",
     "stream_method",
     "tune_method",
@@ -26,6 +31,8 @@ __all__ = [
 _LATER = {
     **dict.fromkeys(("Piece", "make_task", "run_method", "stream_method"), "run"),
     **dict.fromkeys(("Tuned", "tune_method"), "tuning"),
+    **dict.fromkeys(("InstanceParameters", "label_objects"), "instances"),
+    "preview_slice": "preview",
 }
 
 

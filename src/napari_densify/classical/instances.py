@@ -1,97 +1,70 @@
-"""One id for each object, from dense class labels: watershed on distances from the edge."""
+"""Objects from classes: one id for each, split where two touch."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from scipy import ndimage
-from skimage.measure import label
-from skimage.morphology import reconstruction
-from skimage.segmentation import relabel_sequential, watershed
+from skimage.segmentation import watershed
 
 from napari_densify.core.base import Settings
 from napari_densify.core.errors import InputError
-from napari_densify.core.labels import UNLABELLED, ClassTable
+from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing
 
-__all__ = ["InstanceParameters", "label_objects", "resolve_object_classes"]
-
-_BOUNDARY_NAMES = re.compile(r"bound|membrane|border|wall|edge|outline", re.IGNORECASE)
+__all__ = ["InstanceParameters", "label_objects"]
 
 Ids = npt.NDArray[np.uint32]
 
 
 class InstanceParameters(Settings):
-    """Parameters of the separation into objects."""
+    """Parameters of the separation of objects."""
 
-    objects: tuple[int, ...] = Field(
-        (),
-        title="Object classes",
-        description="Codes of the classes that are objects; none: all but background and boundary",
-    )
-    boundary: int | None = Field(
+    object_class: int | None = Field(
         None,
-        title="Boundary class",
-        description="Code of the class that parts objects; none: found by its name",
+        ge=1,
+        title="Class of the objects",
+        description="None: the class that isn't background; without a background class the "
+        "one that is most frequent (a boundary is thinner than what it encloses)",
     )
-    split: bool | None = Field(
-        None,
-        title="Split",
-        description="Part touching objects where they are narrow; none: unless a boundary class "
-        "parts them already",
+    kind: Literal["auto", "blobs", "cells"] = Field(
+        "auto",
+        title="Kind",
+        description="blobs: objects in a background, split where they touch; cells: filled "
+        "spaces parted by a boundary class, which they then share out; auto: blobs where "
+        "a background class is known",
+    )
+    smoothing: float = Field(
+        1.0,
+        ge=0,
+        le=20,
+        title="Smoothing",
+        description="Of the distance to the border, along X: greater values split less",
+        json_schema_extra={"unit": "voxels"},
     )
     depth: float = Field(
-        1.5,
+        0.15,
         ge=0,
-        title="Depth of a narrowing",
-        description="How much narrower an object must be than on both sides to be split there",
-        json_schema_extra={"unit": "pixels along X"},
+        le=0.95,
+        title="Depth of a neck",
+        description="How much narrower than the objects the place must be where two are split, "
+        "as a part of the smaller one's half width; 0.95 hardly ever splits",
     )
-    smallest: int = Field(30, ge=0, title="Smallest object", json_schema_extra={"unit": "voxels"})
-
-
-def resolve_object_classes(
-    present: set[int], table: ClassTable | None, parameters: InstanceParameters
-) -> tuple[tuple[int, ...], bool]:
-    """Decide which classes are objects, and whether their pieces are to be split.
-
-    Parameters
-    ----------
-    present
-        Codes that occur in the labels.
-    table
-        Classes with their names, if known.
-    parameters
-        What the user said about it.
-
-    Returns
-    -------
-    Codes of the object classes; whether to split.
-
-    Raises
-    ------
-    InputError
-        If nothing tells objects from background.
-    """
-    names = {c.value: c.name for c in table.classes} if table else {}
-    boundary = parameters.boundary
-    if boundary is None:
-        boundary = next((v for v, n in names.items() if _BOUNDARY_NAMES.search(n)), None)
-    split = boundary is None if parameters.split is None else parameters.split
-    if parameters.objects:
-        return parameters.objects, split
-    background = table.background if table else None
-    if background is None and boundary is None and UNLABELLED not in present:
-        raise InputError(
-            f"nothing tells which of the classes {sorted(present)} are objects",
-            where="labels",
-            mend="name them: --set objects=2",
-        )
-    return tuple(sorted(present - {UNLABELLED, background, boundary})), split
+    smallest: float = Field(
+        30,
+        ge=0,
+        title="Smallest object",
+        description="Smaller ones are dropped (blobs) or given to a neighbour (cells)",
+        json_schema_extra={"unit": "voxels"},
+    )
+    fill_boundary: bool = Field(
+        False,
+        title="Share out the boundary",
+        description="Cells: boundary voxels go to the nearest object; otherwise they are 0",
+    )
 
 
 def label_objects(
@@ -101,85 +74,134 @@ def label_objects(
     spacing: Spacing = (1.0, 1.0, 1.0),
     parameters: InstanceParameters | None = None,
 ) -> Ids:
-    """Give each object of a semantic or boundary prediction an id.
+    """Give each object of a class its own id.
 
-    Connected pieces of each object class are parted where they are narrow, unless a
-    boundary class parts them already: a watershed of the distance from the edge,
-    flooded from its maxima that are at least ``depth`` above the saddle to the next.
+    The distance to the border of the class, in nm, is smoothed and flooded from its
+    peaks; two peaks are two objects if the neck between them is clearly narrower than
+    the smaller object.
 
     Parameters
     ----------
     labels
         Dense class codes ``(Z, Y, X)``.
     classes
-        Class table; tells background and, by its name, the boundary class.
+        Says which class is background.
     spacing
-        Voxel size (Z, Y, X) in nm: distances are physical.
+        Voxel size (Z, Y, X) in nm.
     parameters
-        What counts as an object, and how readily it is split.
+        What counts as an object.
 
     Returns
     -------
-    Ids ``(Z, Y, X)``, uint32; 0 is no object, ids are consecutive from 1.
+    Ids ``(Z, Y, X)``, uint32, from 1 without gaps; 0 is no object.
 
     Raises
     ------
     InputError
-        If nothing tells objects from background.
+        If no voxel has the class of the objects.
 
     References
     ----------
-    Vincent, IEEE Trans. Image Process. 2, 176 (1993): h-maxima by reconstruction.
-
-    Examples
-    --------
-    >>> labels = np.ones((1, 5, 9), np.uint8)
-    >>> labels[0, 1:4, 1:4] = labels[0, 1:4, 5:8] = 2
-    >>> int(label_objects(labels, parameters=InstanceParameters(objects=(2,), smallest=0)).max())
-    2
+    Beucher & Lantuejoul, Use of watersheds in contour detection, 1979; dynamics of
+    peaks: Grimaud, SPIE 1769 (1992).
     """
-    chosen = parameters or InstanceParameters()
-    present = {int(v) for v in np.unique(labels)}
-    out = np.zeros(labels.shape, np.uint32)
-    objects, split = resolve_object_classes(present, classes, chosen)
-    for value in objects:
-        mask = labels == value
-        ids = _parted(mask, spacing, chosen.depth) if split else label(mask, connectivity=1)
-        out[mask] = np.where(ids[mask] > 0, ids[mask] + out.max(), 0)
-    return _without_small(out, chosen.smallest)
+    parameters = parameters or InstanceParameters()
+    value = _object_class(labels, classes, parameters)
+    inside = labels == value
+    if not inside.any():
+        raise InputError(
+            f"no voxel has the class of the objects ({value})",
+            where="prediction",
+            mend="choose it with --set object_class=N",
+        )
+    ids = _split(inside, spacing, parameters)
+    cells = parameters.kind == "cells" or (
+        parameters.kind == "auto" and (classes is None or classes.background is None)
+    )
+    ids = _drop_small(ids, inside, parameters.smallest, refill=cells, spacing=spacing)
+    if cells and parameters.fill_boundary:
+        ids = _nearest_id(ids, np.ones_like(inside), spacing)
+    return _renumber(ids)
 
 
-def _parted(mask: npt.NDArray[np.bool_], spacing: Spacing, depth: float) -> npt.NDArray[Any]:
-    """Label one class's voxels, touching objects apart."""
-    # Beyond the border of the volume an object goes on: it is not an edge.
-    padded = np.pad(mask, 1, mode="edge")
-    sampling = tuple(s / spacing[-1] for s in spacing)
-    inner = (slice(1, -1),) * 3
-    distance = ndimage.distance_transform_edt(padded, sampling)[inner].astype(np.float32)
-    ids: npt.NDArray[Any] = watershed(-distance, _markers(distance, mask, depth), mask=mask)
+def _object_class(
+    labels: npt.NDArray[Any], classes: ClassTable | None, parameters: InstanceParameters
+) -> int:
+    if parameters.object_class is not None:
+        return parameters.object_class
+    background = classes.background if classes else None
+    values, counts = np.unique(labels[labels != 0], return_counts=True)
+    others = [(n, int(v)) for v, n in zip(values, counts, strict=True) if v != background]
+    if not others:
+        raise InputError("it holds nothing but background", where="prediction")
+    return max(others)[1]
+
+
+def _split(inside: npt.NDArray[np.bool_], spacing: Spacing, parameters: InstanceParameters) -> Ids:
+    distance = ndimage.distance_transform_edt(inside, sampling=spacing).astype(np.float32)
+    if parameters.smoothing > 0:
+        sigmas = [parameters.smoothing * spacing[-1] / s for s in spacing]
+        smooth = ndimage.gaussian_filter(distance, sigmas)
+        distance = np.where(inside, smooth, 0)
+    markers = _peaks(distance, inside, spacing, parameters.depth)
+    ids: Ids = watershed(-distance, markers, mask=inside).astype(np.uint32)
     return ids
 
 
-def _markers(
-    distance: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], depth: float
-) -> npt.NDArray[Any]:
-    """Label maxima of the distance that stand out by ``depth``; every piece has one."""
-    lowered = np.where(mask, np.maximum(distance - max(depth, 1e-3), 0), 0)
-    flooded = reconstruction(lowered, distance, method="dilation")
-    peaks = mask & (flooded <= lowered)
-    # A piece nowhere wider than the depth has no such maximum: its widest part counts.
-    pieces, count = ndimage.label(mask)
-    with_peak = np.zeros(count + 1, bool)
-    with_peak[np.unique(pieces[peaks])] = True
-    narrow = mask & ~with_peak[pieces]
-    markers: npt.NDArray[Any] = label(peaks | narrow)
+def _peaks(
+    distance: npt.NDArray[np.float32],
+    inside: npt.NDArray[np.bool_],
+    spacing: Spacing,
+    depth: float,
+) -> npt.NDArray[np.int32]:
+    """Find peaks that rise above every neck by a part of their own height, and number them.
+
+    On the logarithm of the distance a fixed height is a fixed ratio, whatever the size.
+    """
+    from skimage.morphology import local_maxima, reconstruction
+
+    if depth == 0:
+        peaks = (distance == ndimage.maximum_filter(distance, 3)) & inside
+    else:
+        floor = 0.5 * min(spacing)
+        relief = np.log(np.maximum(distance, floor))
+        # Without a deep rim a lone object whose relief is low all over would have no peak.
+        relief = np.where(inside, relief, relief.min() - 10).astype(np.float32)
+        # Regional maxima of the h-transform; scikit-image's h_maxima keeps two peaks of
+        # one height apart however shallow the neck between them is.
+        level = relief + np.float32(np.log(1 - depth))
+        peaks = local_maxima(reconstruction(level, relief))
+    markers: npt.NDArray[np.int32] = ndimage.label(peaks & inside, np.ones((3, 3, 3)))[0]
     return markers
 
 
-def _without_small(ids: Ids, smallest: int) -> Ids:
-    """Drop objects below a size and number the rest from 1."""
+def _drop_small(
+    ids: Ids,
+    inside: npt.NDArray[np.bool_],
+    smallest: float,
+    *,
+    refill: bool,
+    spacing: Spacing,
+) -> Ids:
     sizes = np.bincount(ids.ravel())
-    sizes[0] = smallest
-    kept = np.where(sizes[ids] >= smallest, ids, 0)
-    consecutive: Ids = relabel_sequential(kept)[0].astype(np.uint32)
-    return consecutive
+    small = sizes < smallest
+    small[0] = False
+    if not small.any():
+        return ids
+    kept = np.where(small[ids], 0, ids).astype(np.uint32)
+    return _nearest_id(kept, inside, spacing) if refill and kept.any() else kept
+
+
+def _nearest_id(ids: Ids, where: npt.NDArray[np.bool_], spacing: Spacing) -> Ids:
+    nearest = ndimage.distance_transform_edt(
+        ids == 0, sampling=spacing, return_distances=False, return_indices=True
+    )
+    filled: Ids = np.where(where, ids[tuple(nearest)], 0).astype(np.uint32)
+    return filled
+
+
+def _renumber(ids: Ids) -> Ids:
+    numbers, flat = np.unique(ids, return_inverse=True)
+    dense = flat if numbers[0] == 0 else flat + 1
+    result: Ids = dense.reshape(ids.shape).astype(np.uint32)
+    return result
