@@ -31,10 +31,11 @@ def model(kind: str) -> LoadedModel:
     torch.manual_seed(0)
     features = FeatureConfig() if kind == "features" else None
     factor = (1, 2, 2) if kind == "features" else (1, 1, 1)
+    neighbours = 1 if kind == "neighbours" else 0
     network = NetworkConfig.model_validate(
         {
             **FLAT,
-            "in_channels": input_channels(1, factor, True, features),
+            "in_channels": input_channels(1, factor, True, features, neighbours),
             "out_channels": 2 * factor[1] * factor[2],
             "padding": "valid" if kind == "valid" else "same",
             "up": "transposed",
@@ -45,12 +46,12 @@ def model(kind: str) -> LoadedModel:
         network=network, classes=ClassTable.default(), spacing=(50, 4, 4), spacing_known=True,
         features=features, feature_offset=(0.5,) * 20, feature_gain=(2.0,) * 20,
         working_factor=factor, subvoxel=features is not None,
-        context=(2, 16, 16), patch=(5, 32, 32),
+        neighbours=neighbours, context=(2, 16, 16), patch=(5, 32, 32),
     )  # fmt: skip
-    return LoadedModel(build_network(network).eval(), spec, {})
+    return LoadedModel(build_network(network).eval(), spec, {"paint": torch.ones(3)})
 
 
-@pytest.fixture(scope="module", params=["plain", "features", "valid"])
+@pytest.fixture(scope="module", params=["plain", "features", "valid", "neighbours"])
 def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / f"{request.param}.zip"
     export_package(model(request.param), path)
@@ -114,6 +115,7 @@ def test_the_model_comes_back_as_it_was(package: Path) -> None:
     original = model(package.stem)
     again = unpack_model(package)
     assert again.spec == original.spec
+    assert again.extra == {}  # the paint that a model may remember stays with its owner
     state = original.network.state_dict()
     assert all(torch.equal(v, state[k]) for k, v in again.network.state_dict().items())
 

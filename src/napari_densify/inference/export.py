@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_densify.core.base import Settings
@@ -88,7 +89,10 @@ class ExportedNetwork(nn.Module):
         if self.features is not None:
             bank = self.features(network_input(image, None, factor, False))
             bank = ((bank - self.feature_offset) * self.feature_gain).clamp(-20, 20)
-        mixed = network_input(image, bank, factor, self.spec.subvoxel)
+        ends = self.spec.neighbours * factor[0]
+        if ends:
+            image = F.pad(image, (0, 0, 0, 0, ends, ends), mode="replicate")
+        mixed = network_input(image, bank, factor, self.spec.subvoxel, self.spec.neighbours)
         return class_scores(spec_logits(self.network(mixed), self.spec), self.spec)
 
 
@@ -140,8 +144,9 @@ def unpack_model(package: Path) -> LoadedModel:
 def _write_parts(
     model: LoadedModel, folder: Path
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    spec = model.spec
-    save_model(folder / MODEL_NAME, model.network.state_dict(), spec, model.extra)
+    # Not the paint that it may remember: a package is for others.
+    spec = model.spec.model_copy(update={"remembers": ()})
+    save_model(folder / MODEL_NAME, model.network.state_dict(), spec)
     exported = ExportedNetwork(model.network, spec).eval()
     sample = _sample_image(spec)
     standard = torch.from_numpy(_standardise(sample, spec.normalisation))
