@@ -17,6 +17,9 @@ from napari_densify.engine.outputs import require_folder
 
 __all__ = ["run"]
 
+# One of each kind, all quick: tuning every method takes longer than the rest of the demo.
+_METHODS = ("threshold", "watershed", "random_forest", "interpolation")
+
 
 def run(request: ask.DemoRequest, control: JobControl) -> Iterator[Event]:
     """Train, predict, compare with classical methods on slices without paint, report."""
@@ -73,6 +76,7 @@ def _steps(request: ask.DemoRequest, sample: SampleFiles, folder: Path) -> dict[
                 image=image,
                 annotations=paint,
                 truth=str(sample.truth),
+                methods=_METHODS,
                 predictions={"U-Net": str(labels)},
                 output=str(folder / "report"),
                 device=device,
