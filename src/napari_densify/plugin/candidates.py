@@ -1,0 +1,159 @@
+"""Which image a project can be made of: facts of a napari layer, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_densify.core.errors import InputError
+from napari_densify.core.volume import Spacing, Volume
+from napari_densify.io import open_image
+from napari_densify.plugin.layers import spacing_of
+from napari_densify.plugin.session import default_folder
+from napari_densify.project import Project, same_image
+
+__all__ = ["Candidate", "candidate_of", "make_project"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An image that could be worked on.
+
+    Attributes
+    ----------
+    array
+        What the layer holds; ``(Z, Y, X)``, or ``(Y, X)`` for a single slice.
+    address
+        Where it was read from, as far as the layer knows; empty if nowhere.
+    channel
+        Which channel of ``address`` the layer shows.
+    """
+
+    name: str
+    array: Any
+    address: str
+    spacing: Spacing
+    spacing_known: bool
+    channel: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along Z, Y, X."""
+        z, y, x = (1, *self.array.shape)[-3:]
+        return int(z), int(y), int(x)
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return int(np.prod(self.shape, dtype=object)) * np.dtype(self.array.dtype).itemsize
+
+    @property
+    def folder(self) -> Path:
+        """Where its project is proposed."""
+        return default_folder(self.name, self.address)
+
+    def volume(self) -> Volume:
+        """The array as a volume with three axes."""
+        array = self.array if len(self.array.shape) == 3 else OneSlice(self.array)
+        return Volume(array, self.spacing, self.spacing_known, self.name)
+
+    def describe(self) -> str:
+        """Size and type in one line."""
+        z, y, x = self.shape
+        return f"{z} × {y} × {x} voxels, {np.dtype(self.array.dtype)}, {say_bytes(self.nbytes)}"
+
+
+class OneSlice:
+    """A 2D image as a volume with one slice; nothing is read before it is needed."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.shape = (1, *array.shape)
+        self.dtype = array.dtype
+
+    def __getitem__(self, key: Any) -> Any:
+        z, *rest = key if isinstance(key, tuple) else (key,)
+        return np.asarray(self._array[tuple(rest)])[None][z]
+
+
+def say_bytes(count: int) -> str:
+    """Size as people say it: ``3.1 MB``."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def candidate_of(layer: Any) -> Candidate:
+    """What a project of this image layer would work on.
+
+    Raises
+    ------
+    InputError
+        If the layer is a colour image, a time series, or rotated.
+    """
+    if layer.rgb:
+        raise InputError("is a colour image", where=layer.name, mend="split it into channels")
+    if layer.ndim > 3:
+        raise InputError(
+            f"has {layer.ndim} axes",
+            where=layer.name,
+            mend="extract one time point or channel first (right-click, Split Stack)",
+        )
+    if not np.allclose(layer.rotate, np.eye(layer.ndim)) or np.any(np.asarray(layer.shear)):
+        raise InputError("is rotated or sheared", where=layer.name, mend="resample it first")
+    spacing, known = spacing_of(layer)
+    array = layer.data[0] if layer.multiscale else layer.data
+    meta = layer.metadata
+    address = meta.get("densify_source") or meta.get("source") or layer.source.path or ""
+    return Candidate(
+        layer.name, array, str(address), spacing, known, channel=meta.get("densify_channel")
+    )
+
+
+def reopens_identically(candidate: Candidate) -> bool:
+    """Whether opening the address again gives the same voxels, by samples."""
+    if not candidate.address:
+        return False
+    channels = None if candidate.channel is None else [candidate.channel]
+    try:
+        return same_image(candidate.volume(), open_image(candidate.address, channels=channels))
+    except (InputError, OSError):
+        return False
+
+
+def make_project(
+    candidate: Candidate,
+    path: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Project:
+    """Make a project that refers to the image, or holds a copy where there is no file.
+
+    Raises
+    ------
+    InputError
+        If the folder exists or cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = reopens_identically(candidate)
+    project = Project.create(
+        path,
+        shape=candidate.shape,
+        image=candidate.address if kept else "",
+        spacing=candidate.spacing,
+        spacing_known=candidate.spacing_known,
+    )
+    if not kept:
+        try:
+            project.import_array(candidate.volume().data, name=candidate.name, progress=progress)
+        except BaseException:
+            project.close()
+            raise
+    return project

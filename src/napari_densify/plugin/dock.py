@@ -1,0 +1,158 @@
+"""The dock: five steps top to bottom, and each step as a dock of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy
+from superqt import QCollapsible
+
+from napari_densify.plugin.step import Panel, Step, button, collapsible, hint
+from napari_densify.plugin.step_annotate import AnnotateStep
+from napari_densify.plugin.step_compare import CompareStep
+from napari_densify.plugin.step_predict import PredictStep
+from napari_densify.plugin.step_train import TrainStep
+from napari_densify.plugin.step_volume import VolumeStep
+from napari_densify.plugin.workbench import Workbench
+
+__all__ = [
+    "AnnotateDock",
+    "CompareDock",
+    "DensifyDock",
+    "PredictDock",
+    "TrainDock",
+    "VolumeDock",
+]
+
+STEPS: tuple[type[Step], ...] = (VolumeStep, AnnotateStep, TrainStep, PredictStep, CompareStep)
+ICONS = {"info": "✓", "warning": "⚠", "error": "✕"}
+
+
+class StatusStep(Step):
+    """The foot of every dock: the last word to the user, and the engine's state."""
+
+    title = "Status"
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__(bench)
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        self.body.addWidget(line)
+        self.message = hint("", name="message")
+        self.message.hide()
+        self.body.addWidget(self.message)
+        row = QHBoxLayout()
+        self.engine = hint("", name="engine")
+        self.engine.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.free = button(
+            "Free memory",
+            "End the engine: its memory, the GPU's too, is given back; it restarts when needed",
+            bench.free_engine,
+            name="free-engine",
+        )
+        row.addWidget(self.engine)
+        row.addWidget(self.free)
+        self.body.addLayout(row)
+        self._sync()
+        self.listen(self.session.said, self._say)
+        self.listen(self.session.job_changed, self._sync)
+        self.listen(bench.client.state_changed, self._sync)
+
+    def _say(self, level: str, text: str) -> None:
+        self.message.setText(f"{ICONS[level]} {text}")
+        self.message.show()
+
+    def _sync(self, *_: Any) -> None:
+        client = self.bench.client
+        words = {
+            "off": "Engine: not running",
+            "starting": "Engine: starting…",
+            "ready": f"Engine: ready on {client.device}" if client.device else "Engine: ready",
+        }
+        self.engine.setText(words[client.state])
+        self.free.setEnabled(client.state != "off")
+
+
+class DensifyDock(Panel):
+    """The five steps, each in a part that folds.
+
+    Parameters
+    ----------
+    napari_viewer
+        Viewer that it is docked in (napari passes it by this name).
+    """
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.parts: dict[str, QCollapsible] = {}
+        for number, step_class in enumerate(STEPS, start=1):
+            step = step_class(self.bench)
+            self.steps.append(step)
+            part = collapsible(f"{number}  {step.title}", step, expanded=number == 1)
+            part.setObjectName(f"part-{step.title.lower()}")
+            self.parts[step.title] = part
+            self.column.addWidget(part)
+        status = StatusStep(self.bench)
+        self.steps.append(status)
+        self.column.addWidget(status)
+        self.column.addStretch(1)
+        status.listen(self.bench.session.project_changed, self._unfold)
+        self._unfold()
+
+    def step(self, title: str) -> Step:
+        """The step of this title."""
+        return next(step for step in self.steps if step.title == title)
+
+    def _unfold(self) -> None:
+        """Show the steps that can be worked on."""
+        opened = self.bench.session.project is not None
+        wanted = {"Volume": not opened, "Annotate": opened, "Train": opened, "Predict": opened}
+        for title, expanded in wanted.items():
+            part = self.parts[title]
+            if expanded:
+                part.expand(animate=False)
+            else:
+                part.collapse(animate=False)
+
+
+class _StepDock(Panel):
+    """One step as a dock of its own."""
+
+    step_class: type[Step]
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        for step in (self.step_class(self.bench), StatusStep(self.bench)):
+            self.steps.append(step)
+            self.column.addWidget(step)
+        self.column.addStretch(1)
+
+
+class VolumeDock(_StepDock):
+    """Step 1 by itself."""
+
+    step_class = VolumeStep
+
+
+class AnnotateDock(_StepDock):
+    """Step 2 by itself."""
+
+    step_class = AnnotateStep
+
+
+class TrainDock(_StepDock):
+    """Step 3 by itself."""
+
+    step_class = TrainStep
+
+
+class PredictDock(_StepDock):
+    """Step 4 by itself."""
+
+    step_class = PredictStep
+
+
+class CompareDock(_StepDock):
+    """Step 5 by itself."""
+
+    step_class = CompareStep

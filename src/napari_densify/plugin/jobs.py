@@ -1,0 +1,103 @@
+"""What the viewer knows of a job under way, from its events alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from napari_densify.core.events import Event, HeldOutScore, Plan, Progress, Started, StepDone
+
+__all__ = ["Job", "TrainingLog", "say_duration", "update_job"]
+
+TITLES = {
+    "train": "Training",
+    "predict": "Predicting",
+    "compare": "Comparing",
+    "classical": "Classical method",
+    "suggest": "Looking for the next slice",
+    "instances": "Separating objects",
+    "export": "Exporting",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that the engine was asked to do and has not finished."""
+
+    id: str
+    kind: str
+    fraction: float | None = None
+    eta_s: float | None = None
+    message: str = ""
+    paused: bool = False
+    stopping: bool = False
+
+    @property
+    def title(self) -> str:
+        """What the job is called in the activity dock and the status line."""
+        return TITLES.get(self.kind, self.kind.capitalize())
+
+    @property
+    def status(self) -> str:
+        """One line: what, how far, how much longer."""
+        if self.stopping:
+            return f"{self.title}: stopping, keeping what was done…"
+        if self.paused:
+            return f"{self.title} paused"
+        parts = [self.title if self.fraction is None else f"{self.title} {self.fraction:.0%}"]
+        if self.eta_s is not None:
+            parts.append(f"{say_duration(self.eta_s)} left")
+        return " · ".join([*parts, *([self.message] if self.message else [])])
+
+
+@dataclass
+class TrainingLog:
+    """What a training said so far: losses, held-out Dice, and its explanation."""
+
+    seconds: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    score_seconds: list[float] = field(default_factory=list)
+    dice: list[float] = field(default_factory=list)
+    latest: HeldOutScore | None = None
+    explanation: str = ""
+
+    def add(self, event: Event) -> bool:
+        """Take up an event; return whether there is something new to draw."""
+        match event:
+            case StepDone():
+                self.seconds.append(event.elapsed_s)
+                self.loss.append(event.loss)
+            case HeldOutScore():
+                self.latest = event
+                self.score_seconds.append(event.elapsed_s)
+                self.dice.append(event.mean_dice)
+            case Plan():
+                self.explanation = event.explanation
+            case _:
+                return False
+        return True
+
+
+def update_job(job: Job, event: Event) -> Job:
+    """The job after one of its events."""
+    match event:
+        case Started():
+            return replace(job, message=event.message)
+        case Progress():
+            return replace(
+                job,
+                fraction=min(1.0, event.done / event.total),
+                eta_s=event.eta_s,
+                message=event.message,
+            )
+        case _:
+            return job
+
+
+def say_duration(seconds: float) -> str:
+    """Duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

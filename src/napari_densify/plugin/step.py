@@ -1,0 +1,117 @@
+"""What the five steps have in common: build, sync once, listen, let go on close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_densify.plugin.workbench import Workbench, workbench_of
+
+__all__ = ["Panel", "Step", "button", "collapsible", "hint"]
+
+
+class Step(QWidget):
+    """One step of the work; subclasses build their widgets and sync them with the session."""
+
+    title = ""
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__()
+        self.bench = bench
+        self.session = bench.session
+        self._links: list[tuple[Any, Callable[..., None]]] = []
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(4, 4, 4, 4)
+        self.body.setSpacing(6)
+        self.setObjectName(f"densify-{self.title.lower()}")
+
+    def listen(self, signal: Any, slot: Callable[..., None]) -> None:
+        """Connect a signal for as long as this step is open."""
+        signal.connect(slot)
+        self._links.append((signal, slot))
+
+    def let_go(self) -> None:
+        """Disconnect everything: the step is closing."""
+        for signal, slot in self._links:
+            signal.disconnect(slot)
+        self._links.clear()
+
+
+class Panel(QScrollArea):
+    """A dock widget that scrolls, and that lets go of everything when its dock closes."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self.bench = workbench_of(napari_viewer)
+        self.bench.use()
+        self.steps: list[Step] = []
+        self._open = True
+        self._docked = False
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(330)
+        self.content = QWidget()
+        self.column = QVBoxLayout(self.content)
+        self.column.setContentsMargins(4, 4, 4, 4)
+        self.column.setSpacing(2)
+        self.setWidget(self.content)
+
+    def event(self, event: QEvent) -> bool:
+        """Notice that napari took the dock away (it gives no other sign)."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+            elif self._docked:
+                self.let_go()
+        return super().event(event)
+
+    def closeEvent(self, event: Any) -> None:
+        """Let go when closed as a window of its own."""
+        self.let_go()
+        super().closeEvent(event)
+
+    def let_go(self) -> None:
+        """Disconnect the steps and delete the widget; the last one ends the engine."""
+        if not self._open:
+            return
+        self._open = False
+        for step in self.steps:
+            step.let_go()
+        self.bench.release()
+        self.deleteLater()
+
+
+def button(text: str, tip: str, action: Callable[[], Any], *, name: str = "") -> QPushButton:
+    """A push button with a tooltip."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setObjectName(name or text.lower().replace(" ", "-").rstrip("…"))
+    made.clicked.connect(lambda: action())
+    return made
+
+
+def hint(text: str = "", *, name: str = "") -> QLabel:
+    """A line of explanation that wraps."""
+    made = QLabel(text)
+    made.setObjectName(name)
+    made.setWordWrap(True)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return made
+
+
+def collapsible(title: str, content: Any, *, expanded: bool = False) -> QCollapsible:
+    """A collapsible part, quick and with napari-like arrows."""
+    made = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    made.setDuration(0)
+    made.layout().setContentsMargins(0, 0, 0, 0)
+    made.setContent(content)
+    if expanded:
+        made.expand(animate=False)
+    else:
+        made.collapse(animate=False)
+    return made

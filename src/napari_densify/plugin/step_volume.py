@@ -1,0 +1,287 @@
+"""Step 1: choose the volume, check its voxel size, say where the project lives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QWidget,
+)
+
+from napari_densify.core.errors import InputError
+from napari_densify.data import sample_files
+from napari_densify.plugin.candidates import Candidate, candidate_of
+from napari_densify.plugin.layers import active_image
+from napari_densify.plugin.step import Step, button, hint
+from napari_densify.plugin.workbench import Workbench
+
+__all__ = ["VolumeStep"]
+
+PLUGIN = "napari-densify"
+SAMPLES = {"fibsem": "FIB-SEM of fly brain", "nuclei": "Confocal plant nuclei"}
+
+
+class VolumeStep(Step):
+    """Choose an Image layer, a file, a sample or an existing project."""
+
+    title = "Volume"
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__(bench)
+        self.viewer = bench.canvas.viewer
+        self.setAcceptDrops(True)
+        self._candidate: Candidate | None = None
+        self._refusal = ""
+        self._edited = False
+        self._build_sources()
+        self._build_form()
+        self._build_end()
+        self._sync_layers()
+        self._sync()
+        self.listen(self.viewer.layers.events.inserted, self._sync_layers)
+        self.listen(self.viewer.layers.events.removed, self._sync_layers)
+        self.listen(self.viewer.layers.selection.events.active, self._follow_active)
+        self.listen(self.session.project_changed, self._sync)
+        self.listen(bench.busy_changed, self._sync)
+
+    # build
+
+    def _build_sources(self) -> None:
+        row = QHBoxLayout()
+        self.open_file = button("Open file…", "Open an image file or a zarr", self._ask_file)
+        self.open_folder = button(
+            "Open project…", "Go on with a project folder (NAME.densify)", self._ask_project
+        )
+        self.sample = button("Open sample", "A small real volume to try things on", lambda: None)
+        menu = QMenu(self.sample)
+        for key, title in SAMPLES.items():
+            menu.addAction(title, lambda key=key: self.open_sample(key))
+        self.sample.setMenu(menu)
+        for widget in (self.open_file, self.sample, self.open_folder):
+            row.addWidget(widget)
+        self.body.addLayout(row)
+
+    def _build_form(self) -> None:
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.layer = QComboBox()
+        self.layer.setObjectName("image-layer")
+        self.layer.setToolTip("Image layer to work on")
+        self.layer.currentIndexChanged.connect(self._layer_chosen)
+        self.facts = hint("")
+        self.sizes = [self._size_box(axis) for axis in "ZYX"]
+        sizes = QGridLayout()
+        sizes.setContentsMargins(0, 0, 0, 0)
+        for column, (axis, box) in enumerate(zip("ZYX", self.sizes, strict=True)):
+            sizes.addWidget(hint(axis), 0, 2 * column)
+            sizes.addWidget(box, 0, 2 * column + 1)
+            sizes.setColumnStretch(2 * column + 1, 1)
+        holder = QWidget()
+        holder.setLayout(sizes)
+        self.folder = QLineEdit()
+        self.folder.setObjectName("project-folder")
+        self.folder.setToolTip("Folder in which strokes, models and predictions are kept")
+        self.folder.textEdited.connect(lambda _: self._sync())
+        choose = button("…", "Choose where the project folder is made", self._ask_folder)
+        choose.setFixedWidth(28)
+        place = QHBoxLayout()
+        place.setContentsMargins(0, 0, 0, 0)
+        place.addWidget(self.folder)
+        place.addWidget(choose)
+        self._choose = choose
+        form.addRow("Image", self.layer)
+        form.addRow("", self.facts)
+        form.addRow("Voxel size (nm)", holder)
+        form.addRow("Project", place)
+        self.body.addLayout(form)
+
+    def _size_box(self, axis: str) -> QDoubleSpinBox:
+        box = QDoubleSpinBox()
+        box.setRange(1e-3, 1e9)
+        box.setDecimals(2)
+        box.setKeyboardTracking(False)
+        box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+        box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        box.setToolTip(f"Edge of a voxel along {axis}, in nanometres")
+        box.setObjectName(f"voxel-{axis.lower()}")
+        box.valueChanged.connect(self._size_edited)
+        return box
+
+    def _build_end(self) -> None:
+        self.note = hint("", name="volume-note")
+        self.start = button(
+            "Create project",
+            "Make the project folder and start to paint",
+            self._start,
+            name="create-project",
+        )
+        self.close_project = button(
+            "Close project", "Put the project away; everything is saved", self.bench.close_project
+        )
+        self.body.addWidget(self.note)
+        self.body.addWidget(self.start)
+        self.body.addWidget(self.close_project)
+
+    # sync
+
+    def _sync_layers(self, event: Any = None) -> None:
+        chosen = self.layer.currentData()
+        self.layer.blockSignals(True)
+        self.layer.clear()
+        for layer in self.viewer.layers:
+            if isinstance(layer, Image):
+                self.layer.addItem(layer.name, layer)
+        self.layer.blockSignals(False)
+        self._choose_layer(self.bench.canvas.image_layer or chosen or active_image(self.viewer))
+
+    def _follow_active(self, event: Any = None) -> None:
+        active = self.viewer.layers.selection.active
+        if self.session.project is None and isinstance(active, Image):
+            self._choose_layer(active)
+
+    def _choose_layer(self, layer: Any) -> None:
+        index = next((i for i in range(self.layer.count()) if self.layer.itemData(i) is layer), -1)
+        if index >= 0:
+            self.layer.blockSignals(True)
+            self.layer.setCurrentIndex(index)
+            self.layer.blockSignals(False)
+        self._layer_chosen()
+
+    def _layer_chosen(self) -> None:
+        layer = self.layer.currentData()
+        before = self._candidate
+        self._candidate, self._refusal = None, ""
+        if layer is not None:
+            try:
+                self._candidate = candidate_of(layer)
+            except InputError as error:
+                self._refusal = str(error)
+        if self._candidate is not None and self.session.project is None:
+            if before is None or before.array is not self._candidate.array:
+                self._edited = False
+                self.folder.setText(str(self._candidate.folder))
+                self._show_size(self._candidate.spacing)
+        self._sync()
+
+    def _show_size(self, spacing: Any) -> None:
+        for box, value in zip(self.sizes, spacing, strict=True):
+            box.blockSignals(True)
+            box.setValue(value)
+            box.blockSignals(False)
+
+    def _sync(self, *_: Any) -> None:
+        project, candidate = self.session.project, self._candidate
+        opened, busy = project is not None, bool(self.bench.busy)
+        self.start.setVisible(not opened)
+        self.close_project.setVisible(opened)
+        for widget in (self.open_file, self.open_folder, self.sample):
+            widget.setVisible(not opened)
+        for widget in (self.layer, self.folder, self._choose):
+            widget.setEnabled(not opened and not busy)
+        if project is not None:
+            self.folder.setText(str(project.path))
+            self._show_size(project.spacing)
+        exists = self._exists()
+        self.start.setText("Open project" if exists else "Create project")
+        self.start.setEnabled(not busy and (exists or candidate is not None))
+        self.facts.setText(candidate.describe() if candidate else "")
+        self.facts.setVisible(candidate is not None)
+        self.note.setText(self._say())
+        self.note.setVisible(bool(self.note.text()))
+
+    def _exists(self) -> bool:
+        text = self.folder.text().strip()
+        return bool(text) and (Path(text) / "project.json").is_file()
+
+    def _say(self) -> str:
+        if self.bench.busy:
+            return self.bench.busy
+        project, candidate = self.session.project, self._candidate
+        if project is not None:
+            known = project.document.spacing_known
+            return "" if known else "The voxel size is assumed: enter it above if you know it."
+        if candidate is None:
+            return self._refusal or "Open a file or drop one on the viewer; any image layer serves."
+        notes = []
+        if self._exists():
+            notes.append("This project exists already: its strokes will be there.")
+        elif not candidate.address:
+            size = candidate.describe().rsplit(", ", 1)[1]
+            notes.append(f"The image is in memory: it is copied into the project ({size}).")
+        if not candidate.spacing_known and not self._edited:
+            notes.append("The image states no voxel size: please enter it above.")
+        return " ".join(notes)
+
+    # clicks
+
+    def _size_edited(self) -> None:
+        self._edited = True
+        if self.session.project is not None:
+            self.bench.attempt(self.session.set_spacing, self._spacing())
+        self._sync()
+
+    def _spacing(self) -> tuple[float, float, float]:
+        z, y, x = (box.value() for box in self.sizes)
+        return z, y, x
+
+    def _start(self) -> None:
+        folder = Path(self.folder.text().strip())
+        layer = self.layer.currentData()
+        if self._exists():
+            self.bench.open_project(folder, layer)
+            return
+        spacing = self._spacing() if self._edited else None
+        self.bench.attempt(self.bench.create_project, layer, folder, spacing)
+
+    def _ask_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a volume")
+        if path:
+            self.open_path(path)
+
+    def _ask_project(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a project folder (NAME.densify)")
+        if path:
+            self.bench.open_project(Path(path))
+
+    def _ask_folder(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Project folder", self.folder.text(), "Densify project (*.densify)"
+        )
+        if path:
+            name = path if path.endswith(".densify") else f"{path}.densify"
+            self.folder.setText(name)
+            self._sync()
+
+    def open_path(self, path: str) -> None:
+        """Open a file, a folder of slices or a project."""
+        if (Path(path) / "project.json").is_file():
+            self.bench.open_project(Path(path))
+        else:
+            self.viewer.open(path, plugin=PLUGIN)
+
+    def open_sample(self, key: str) -> None:
+        """Open the image of a bundled volume."""
+        self.viewer.open(str(sample_files(key).image), plugin=PLUGIN)
+
+    def dragEnterEvent(self, event: Any) -> None:
+        """Take files and folders."""
+        if event.mimeData().hasUrls() and self.session.project is None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: Any) -> None:
+        """Open what was dropped."""
+        for url in event.mimeData().urls():
+            self.open_path(url.toLocalFile())
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()

@@ -1,0 +1,261 @@
+"""One project in one viewer: what the buttons do, usable from a script as well.
+
+There is one workbench a viewer, shared by the dock and by steps that are opened on
+their own; it ends the engine when the last of them closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from napari.utils.notifications import show_error, show_warning
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication
+from superqt.utils import create_worker
+
+from napari_densify.core import requests as ask
+from napari_densify.core.blocks import Region
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Done, Failed
+from napari_densify.plugin.activity import Activity
+from napari_densify.plugin.candidates import candidate_of, make_project
+from napari_densify.plugin.canvas import Canvas
+from napari_densify.plugin.engine_client import EngineClient
+from napari_densify.plugin.jobs import Job
+from napari_densify.plugin.session import Session, bounds_of
+from napari_densify.project import Project
+
+__all__ = ["Workbench", "workbench_of"]
+
+_BENCHES: WeakKeyDictionary[Any, Workbench] = WeakKeyDictionary()
+
+COUNT_EVERY_MS = 250
+
+
+def workbench_of(viewer: Any) -> Workbench:
+    """The workbench of a viewer, made when first asked for."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _BENCHES:
+        _BENCHES[viewer] = Workbench(viewer)
+    return _BENCHES[viewer]
+
+
+class Workbench(QObject):
+    """Ties session, engine and viewer together.
+
+    Parameters
+    ----------
+    viewer
+        napari viewer.
+    command
+        Command that starts the engine; this Python's by default.
+    """
+
+    busy_changed = Signal(str)
+    """What is being opened or copied; empty when it is done."""
+    _flushed = Signal(object)
+    _flush_failed = Signal(str)
+    _flush_recovered = Signal()
+
+    def __init__(self, viewer: Any, command: list[str] | None = None) -> None:
+        super().__init__()
+        self.session = Session()
+        self.client = EngineClient(command, parent=self)
+        self.canvas = Canvas(viewer, self.session)
+        self.activity = Activity(self.session)
+        self.busy = ""
+        self._users = 0
+        self._ending = False
+        self.client.heard.connect(self.session.hear)
+        self.client.state_changed.connect(self._engine_changed)
+        self.canvas.view_changed.connect(self._send_view)
+        self._flushed.connect(self._strokes_flushed)
+        self._flush_failed.connect(self._say_unsaved)
+        self._flush_recovered.connect(lambda: self._say("info", "Strokes are on disk again"))
+        self.session.said.connect(self._notify)
+        self.session.job_ended.connect(self._job_ended)
+        self._counting = QTimer(self)
+        self._counting.setSingleShot(True)
+        self._counting.setInterval(COUNT_EVERY_MS)
+        self._counting.timeout.connect(self.session.paint_changed.emit)
+        QApplication.instance().aboutToQuit.connect(self.close)
+
+    # who uses it
+
+    def use(self) -> None:
+        """A widget opened."""
+        self._users += 1
+        self._ending = False
+
+    def release(self) -> None:
+        """A widget closed; after the last one the engine goes, its work saved."""
+        self._users -= 1
+        if self._users > 0:
+            return
+        if self.session.job is None:
+            self.client.free()
+        else:
+            self._ending = True
+            self.stop()
+
+    def close(self) -> None:
+        """The viewer closes: put everything on disk and end the engine."""
+        self.client.close()
+        self.session.close()
+
+    # words for the user
+
+    def attempt(self, action: Callable[..., Any], *arguments: Any) -> bool:
+        """Do something; where it is refused, say why. Return whether it was done."""
+        try:
+            action(*arguments)
+        except InputError as error:
+            self.session.said.emit("warning", str(error))
+            return False
+        return True
+
+    def _say(self, level: str, text: str) -> None:
+        self.session.said.emit(level, text)
+
+    def _notify(self, level: str, text: str) -> None:
+        if level == "error":
+            show_error(text)
+        elif level == "warning":
+            show_warning(text)
+
+    def _set_busy(self, text: str) -> None:
+        self.busy = text
+        self.busy_changed.emit(text)
+
+    # projects
+
+    def create_project(self, layer: Any, folder: Path, spacing: Any = None) -> None:
+        """Make a project of an image layer, in a thread, and open it.
+
+        Raises
+        ------
+        InputError
+            If the layer can't be used.
+        """
+        candidate = candidate_of(layer)
+        if spacing is not None:
+            candidate = type(candidate)(
+                **{**vars(candidate), "spacing": spacing, "spacing_known": True}
+            )
+        self._set_busy(f"Making the project {folder.name}…")
+        worker = create_worker(make_project, candidate, folder, _ignore_errors=True)
+        worker.returned.connect(lambda project: self._opened(project, layer))
+        worker.errored.connect(self._not_opened)
+        worker.start()
+
+    def open_project(self, folder: Path, layer: Any = None) -> None:
+        """Open a project folder, in a thread."""
+        self._set_busy(f"Opening {folder.name}…")
+        worker = create_worker(_open_with_image, folder, _ignore_errors=True)
+        worker.returned.connect(lambda project: self._opened(project, layer))
+        worker.errored.connect(self._not_opened)
+        worker.start()
+
+    def _opened(self, project: Project, layer: Any) -> None:
+        self._set_busy("")
+        self.session.open(
+            project,
+            on_flushed=self._flushed.emit,
+            on_error=lambda error: self._flush_failed.emit(str(error)),
+            on_recovered=self._flush_recovered.emit,
+        )
+        self.canvas.show_project(layer)
+        self.client.start()
+
+    def _not_opened(self, error: Exception) -> None:
+        self._set_busy("")
+        self._say("error", str(error))
+
+    def close_project(self) -> None:
+        """Put the project away; its layers stay but the annotation layer."""
+        if self.session.job is not None:
+            self.stop()
+        self.canvas.forget_project()
+        self.session.close()
+
+    # jobs
+
+    def submit(self, request: ask.JobRequest) -> None:
+        """Send a job to the engine."""
+        job = self.client.submit(request)
+        self.session.begin(Job(id=job, kind=request.kind))
+
+    def train(self) -> None:
+        """Train a new round; raises InputError with the reason if nothing can be learned."""
+        self.submit(self.session.train_request())
+        if self.session.live:
+            self.canvas.announce_view()
+
+    def predict(self) -> None:
+        """Predict with the chosen round, the slice on screen first."""
+        self.submit(self.session.predict_request(self.canvas.visible_region()))
+
+    def compare(self, methods: Sequence[str] = ("all",)) -> None:
+        """Score classical methods beside the chosen round."""
+        self.submit(self.session.compare_request(methods))
+
+    def suggest(self) -> None:
+        """Ask for the slices that are worth painting next."""
+        self.submit(self.session.suggest_request())
+
+    def pause(self) -> None:
+        """Hold the job still."""
+        self.client.tell(ask.Pause())
+        self.session.change_job(paused=True)
+
+    def resume(self) -> None:
+        """Let the paused job go on."""
+        self.client.tell(ask.Resume())
+        self.session.change_job(paused=False)
+
+    def stop(self) -> None:
+        """Finish the job now and keep what was done."""
+        if self.session.job is not None:
+            self.client.tell(ask.Cancel(job=self.session.job.id))
+            self.session.change_job(stopping=True, paused=False)
+
+    def free_engine(self) -> None:
+        """End the engine: its memory, the GPU's too, is given back."""
+        self.client.free()
+
+    def _job_ended(self, job: Job, event: Done | Failed) -> None:
+        if self._ending:
+            self._ending = False
+            QTimer.singleShot(0, self.client.free)
+
+    def _engine_changed(self, state: str) -> None:
+        self.session.job_changed.emit()
+
+    # strokes and view, while the engine works
+
+    def _strokes_flushed(self, regions: list[Region]) -> None:
+        if self.session.job is not None and self.session.job.kind == "train":
+            self.client.tell(ask.StrokesChanged(regions=tuple(map(bounds_of, regions))))
+        if not self._counting.isActive():
+            self._counting.start()
+
+    def _say_unsaved(self, reason: str) -> None:
+        self._say("error", f"Strokes cannot be saved, they are kept in memory: {reason}")
+
+    def _send_view(self, region: Region | None, generation: int) -> None:
+        bounds = None if region is None else bounds_of(region)
+        self.client.tell(ask.View(region=bounds, generation=generation))
+
+
+def _open_with_image(folder: Path) -> Project:
+    """Open a project, and its image already here: that may take time on a slow disk."""
+    project = Project.open(folder)
+    try:
+        project.image()
+    except BaseException:
+        project.close()
+        raise
+    return project
