@@ -303,3 +303,34 @@ def test_a_damaged_page_does_not_spoil_the_others(tmp_path):
     np.testing.assert_array_equal(volume.data[4], noise[4])
     with pytest.raises(InputError, match=r"a\.tif: cannot be read"):
         volume.data[5]
+
+
+def test_a_compressed_file_that_was_exported_again_is_not_mixed_up(tmp_path):
+    path = _save(tmp_path / "a.tif", np.zeros((8, 64, 64), np.uint8), compression="zlib")
+    volume = open_image(path)
+    noise = np.random.default_rng(0).integers(0, 255, (8, 64, 64), np.uint8)
+    _save(path, noise, compression="zlib")
+    with pytest.raises(InputError, match="changed since it was opened; open it again"):
+        volume.read()
+    np.testing.assert_array_equal(open_image(path).read()[0], noise)
+
+
+def test_planes_of_strips_are_decoded_once(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 255, (8, 64, 64), np.uint8)
+    path = _save(tmp_path / "a.tif", noise, compression="zlib", rowsperstrip=1)
+    monkeypatch.setattr("napari_densify.io._tiff_chunks._KEPT_BYTES", 3 * 64 * 64)
+    data = open_image(path).data
+    decoded = []
+    really_asarray = tifffile.TiffPage.asarray
+
+    def counted(page, *args, **kwargs):
+        decoded.append(page.index)
+        return really_asarray(page, *args, **kwargs)
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", counted)
+    monkeypatch.setattr(tifffile.TiffFrame, "asarray", counted)
+    for x in (0, 16, 32):
+        np.testing.assert_array_equal(data[2:5, :, x : x + 16], noise[2:5, :, x : x + 16])
+    assert decoded == [2, 3, 4]
+    data[7], data[2]
+    assert decoded == [2, 3, 4, 7, 2]

@@ -5,7 +5,7 @@ The specification is https://ngff.openmicroscopy.org/0.5/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,8 +157,10 @@ def image_label(classes: ClassTable) -> dict[str, Any]:
     }
 
 
-def multiscales(name: str, facts: SinkFacts, *, levels: int) -> dict[str, Any]:
-    """Metadata of an image with ``levels`` arrays ``0``, ``1``, ..., each half as fine."""
+def multiscales(
+    name: str, facts: SinkFacts, factors: Sequence[tuple[int, int, int]] = ((1, 1, 1),)
+) -> dict[str, Any]:
+    """Metadata of an image with arrays ``0``, ``1``, ..., coarser by ``factors`` (Z, Y, X)."""
     channel = [{"name": "c", "type": "channel"}] if len(facts.shape) == 4 else []
     unit = {"unit": "nanometer"} if facts.spacing_known else {}
     axes = channel + [{"name": a, "type": "space", **unit} for a in "zyx"]
@@ -168,11 +170,12 @@ def multiscales(name: str, facts: SinkFacts, *, levels: int) -> dict[str, Any]:
             "coordinateTransformations": [
                 {
                     "type": "scale",
-                    "scale": [1.0] * len(channel) + [s * 2**level for s in facts.spacing],
+                    "scale": [1.0] * len(channel)
+                    + [s * f for s, f in zip(facts.spacing, factor, strict=True)],
                 }
             ],
         }
-        for level in range(levels)
+        for level, factor in enumerate(factors)
     ]
     return {
         "version": "0.5",

@@ -18,6 +18,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.files import replace
 from napari_densify.io._guard import guarded
 from napari_densify.io._ome import multiscales
+from napari_densify.io._pyramid import write_levels
 from napari_densify.io._sink_facts import SinkFacts, write_error
 
 __all__ = ["ZarrSink"]
@@ -61,7 +62,7 @@ class ZarrSink:
         size = tuple(min(int(c), n) for c, n in zip(chunks, self.shape[-3:], strict=True))
         group.attrs.update(
             {
-                "ome": multiscales(self.path.stem, self._facts, levels=1),
+                "ome": multiscales(self.path.stem, self._facts),
                 "densify": self._own_attributes(complete=False),
             }
         )
@@ -127,8 +128,10 @@ class ZarrSink:
         return tuple(int(i) for i in index) in self._done
 
     def close(self) -> Path:
-        """Mark the result complete and drop the older one."""
+        """Add coarser levels, mark the result complete and drop the older one."""
         try:
+            factors = write_levels(self._group, self._facts)
+            self._group.attrs["ome"] = multiscales(self.path.stem, self._facts, factors)
             self._mark(complete=True)
             (self.path / _JOURNAL).unlink(missing_ok=True)
         except OSError as error:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import zarr
+
+from napari_densify.io import describe, open_labels, write_labels, write_volume
+from napari_densify.io._pyramid import level_factors
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "expected"),
+    [
+        ((10, 1024, 1024), (1, 1, 1), [(1, 1, 1)]),
+        ((3000, 3000, 3000), (8, 8, 8), [(1, 1, 1), (2, 2, 2), (4, 4, 4)]),
+        ((20, 3000, 2000), (40, 8, 8), [(1, 1, 1), (1, 2, 2), (1, 4, 4)]),
+        ((1, 1100, 900), (1, 1, 1), [(1, 1, 1), (1, 2, 2)]),
+        ((64, 5000, 900), (20, 8, 8), [(1, 1, 1), (1, 2, 2), (2, 4, 4), (4, 8, 8)]),
+    ],
+)
+def test_the_finest_axes_are_halved_until_a_plane_is_small(shape, spacing, expected):
+    assert level_factors(shape, spacing) == expected
+
+
+def test_a_large_result_has_coarser_levels(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_densify.io._pyramid._COARSEST", 16)
+    monkeypatch.setattr("napari_densify.io._pyramid._BLOCK", (4, 16, 16))
+    labels = np.random.default_rng(0).integers(0, 9, (7, 37, 50), np.uint8)
+    path = write_labels(tmp_path / "a.zarr", labels, spacing=(9.0, 4.0, 4.0), spacing_known=True)
+    assert describe(path).levels == ((7, 37, 50), (7, 19, 25), (4, 10, 13))
+    for level, (z, y, x) in enumerate([(1, 1, 1), (1, 2, 2), (2, 4, 4)]):
+        volume = open_labels(path, level=level)
+        np.testing.assert_array_equal(volume.read_labels(), labels[::z, ::y, ::x])
+        assert volume.spacing == pytest.approx((9 * z, 4 * y, 4 * x))
+
+
+def test_channels_keep_their_axis(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_densify.io._pyramid._COARSEST", 16)
+    stack = np.random.default_rng(0).integers(0, 255, (2, 3, 20, 30), np.uint8)
+    path = write_volume(tmp_path / "a.zarr", stack)
+    coarse = zarr.open_array(path / "1", mode="r")
+    np.testing.assert_array_equal(coarse[:], stack[:, ::2, ::2, ::2])
