@@ -127,11 +127,11 @@ def test_a_kill_between_journal_and_chunks_is_made_good(store, path, labels, mon
     class Killed(BaseException):
         pass
 
-    def kill(index, chunk):
+    def kill(first, chunks):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(store._files, "write", kill)
+        patch.setattr(store._files, "write_row", kill)
         with pytest.raises(Killed):
             store.write((slice(1, 2), *ALL[1:]), labels[1:2])
     assert chunk_names(path) == []
@@ -141,11 +141,11 @@ def test_a_kill_between_journal_and_chunks_is_made_good(store, path, labels, mon
 
 
 def test_journalled_chunks_are_written_when_there_is_room_again(store, path, labels, monkeypatch):
-    def full(index, chunk):
+    def full(first, chunks):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store._files, "write", full)
+        patch.setattr(store._files, "write_row", full)
         with pytest.raises(OSError, match="No space"):
             store.write((slice(1, 2), *ALL[1:]), labels[1:2])
         size = store._journal.size()
@@ -158,11 +158,11 @@ def test_journalled_chunks_are_written_when_there_is_room_again(store, path, lab
 
 
 def test_a_disk_that_is_still_full_on_reopening_loses_nothing(store, path, labels, monkeypatch):
-    def full(self, index, chunk):
+    def full(self, first, chunks):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("napari_densify.annotations.chunk_files.ChunkFiles.write", full)
+        patch.setattr("napari_densify.annotations.chunk_files.ChunkFiles.write_row", full)
         with pytest.raises(OSError, match="No space"):
             store.write((slice(1, 2), *ALL[1:]), labels[1:2])
         again = AnnotationStore(path)

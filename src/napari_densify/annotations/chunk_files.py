@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ Signature = tuple[int, int, int]
 T = TypeVar("T")
 _RETRIES = 20
 _PAUSE_S = 0.01
+_MANY = 200
 
 
 def create_array(path: Path, *, shape: Sequence[int], dtype: npt.DTypeLike, edge: int) -> None:
@@ -96,15 +98,21 @@ class ChunkFiles:
                 mend="bring this file back from a backup, or delete it and lose its strokes",
             ) from None
 
-    def write(self, index: ChunkIndex, chunk: npt.NDArray[Any]) -> None:
-        """Write a chunk in one step; one without paint loses its file.
+    def write_row(self, first: ChunkIndex, chunks: Sequence[npt.NDArray[Any]]) -> None:
+        """Write chunks that follow each other along X, each in one step.
+
+        One without paint loses its file. A row at a time is several times quicker
+        than chunk by chunk: zarr works on them side by side.
 
         Raises
         ------
         OSError
-            If there is no room or no permission; the old file is then intact.
+            If there is no room or no permission; each old file is then intact, or new.
         """
-        _retried(lambda: self._array.__setitem__(self.grid.region(index), chunk))
+        row = np.concatenate(chunks, axis=2)
+        z, y, x = self.grid.region(first)
+        region = (z, y, slice(x.start, x.start + row.shape[2]))
+        _retried(lambda: self._array.__setitem__(region, row))
 
     def signature(self, index: ChunkIndex) -> Signature | None:
         """Tell the present file of a chunk from its next; None if it has none."""
@@ -123,9 +131,12 @@ class ChunkFiles:
 
     def sync(self, indices: Iterable[ChunkIndex]) -> None:
         """Return only when these chunks would survive a power cut."""
-        for index in indices:
-            sync_path(self.file(index))
-        sync_path(self.path)
+        files = [self.file(index) for index in indices]
+        if len(files) > _MANY and sys.platform == "linux":  # elsewhere sync() may not wait
+            os.sync()
+            return
+        for path in (*files, self.path):
+            sync_path(path)
 
     def drop_leftovers(self) -> None:
         """Delete what a killed writer was writing aside."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
 from napari_densify.core.blocks import Region
 
-__all__ = ["ChunkGrid", "ChunkIndex"]
+__all__ = ["ChunkGrid", "ChunkIndex", "rows_of"]
 
 ChunkIndex = tuple[int, int, int]
 """Position of a chunk in the grid (Z, Y, X)."""
@@ -75,3 +75,14 @@ class ChunkGrid:
         """Chunks that share voxels with a region, each with its :meth:`overlap`."""
         for index in self.indices(region):
             yield index, *self.overlap(index, region)
+
+
+def rows_of(indices: Iterable[ChunkIndex]) -> list[list[ChunkIndex]]:
+    """Group chunks into runs of neighbours along X."""
+    rows: list[list[ChunkIndex]] = []
+    for z, y, x in sorted(indices):
+        if rows and rows[-1][-1] == (z, y, x - 1):
+            rows[-1].append((z, y, x))
+        else:
+            rows.append([(z, y, x)])
+    return rows

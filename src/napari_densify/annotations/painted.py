@@ -83,7 +83,8 @@ class PaintedArray(NDArrayOperatorsMixin):
         self._known: dict[int, set[ChunkIndex]] = {}  # by slice; may hold erased ones too
         for index, _ in self._tally.items():
             self._known.setdefault(index[0], set()).add(index)
-        self._room = max(1, _CACHE_BYTES // (store.grid.edge**2 * self.dtype.itemsize))
+        self._room = max(8, _CACHE_BYTES // (store.grid.edge**2 * self.dtype.itemsize))
+        self._limit = self._room
         self._lock = threading.RLock()
         self._flushing = threading.Lock()
         self._writer = BackgroundWriter(
@@ -303,15 +304,16 @@ class PaintedArray(NDArrayOperatorsMixin):
         return chunk
 
     def _make_room(self) -> None:
-        """Forget the oldest chunks that are on disk anyway."""
-        surplus = len(self._chunks) - self._room + 1
-        if surplus <= 0:
+        """Forget the oldest chunks that are on disk anyway, a good part of them at a time."""
+        if len(self._chunks) < self._limit:
             return
         self._counted()
         kept = self._dirty.keys() | self._in_flight
         spare = [index for index in self._chunks if index not in kept]
-        for index in spare[: surplus + self._room // 8]:
+        for index in spare[: len(self._chunks) - self._room + self._room // 8]:
             del self._chunks[index]
+        # What is unsaved may be more than that: then look again when there is much more.
+        self._limit = max(self._room, len(self._chunks) + self._room // 8)
 
     def _counted(self) -> Tally:
         """Tally with the newest strokes in it; only under the lock."""

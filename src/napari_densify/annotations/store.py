@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_densify.annotations.chunk_files import ChunkFiles, Signature, create_array
-from napari_densify.annotations.chunks import ChunkIndex
+from napari_densify.annotations.chunks import ChunkIndex, rows_of
 from napari_densify.annotations.journal import Journal
 from napari_densify.annotations.tally import ChunkTally, Tally, tally_chunk
 from napari_densify.core.blocks import Region, region_shape
@@ -194,6 +194,7 @@ class AnnotationStore:
         self._write_pending()
         if self._journal.size() > _JOURNAL_LIMIT:
             self.checkpoint()
+            self._save_counts()
 
     def checkpoint(self) -> None:
         """Sync the chunks written so far; then the journal that guarded them can go."""
@@ -214,13 +215,7 @@ class AnnotationStore:
             return
         self._write_pending()
         self.checkpoint()
-        self._own.mkdir(exist_ok=True)
-        with self._lock:
-            rows = [
-                [index, self._signatures[index], sorted(item.counts.items()), item.bounds]
-                for index, item in self._tally.items()
-            ]
-        atomic_write_json(self._own / "counts.json", rows)
+        self._save_counts()
 
     def snapshot(self, target: str | Path) -> None:
         """Copy the store as it is on disk, at almost no cost (hard links)."""
@@ -240,13 +235,14 @@ class AnnotationStore:
         return pending is not None and np.array_equal(pending, chunk)
 
     def _write_pending(self) -> None:
-        for index, chunk in list(self._pending.items()):
-            self._files.write(index, chunk)
-            tally = tally_chunk(chunk)
-            with self._lock:
-                self._unsynced.add(index)
-                self._note(index, tally, self._files.signature(index) if tally else None)
-                del self._pending[index]
+        for row in rows_of(self._pending):
+            self._files.write_row(row[0], [self._pending[index] for index in row])
+            for index in row:
+                tally = tally_chunk(self._pending[index])
+                with self._lock:
+                    self._unsynced.add(index)
+                    self._note(index, tally, self._files.signature(index) if tally else None)
+                    del self._pending[index]
 
     def _recover(self) -> None:
         self._files.drop_leftovers()
@@ -287,6 +283,16 @@ class AnnotationStore:
             self._signatures.pop(index, None)
         else:
             self._signatures[index] = signature
+
+    def _save_counts(self) -> None:
+        self._own.mkdir(exist_ok=True)
+        with self._lock:
+            rows = [
+                [index, self._signatures[index], sorted(item.counts.items()), item.bounds]
+                for index, item in self._tally.items()
+                if index in self._signatures
+            ]
+        atomic_write_json(self._own / "counts.json", rows)
 
     def _load_counts(self) -> None:
         try:
