@@ -13,9 +13,9 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import FeatureConfig, NetworkConfig
-from napari_densify.inference.export import ExportedNetwork, export_package, unpack_model
+from napari_densify.inference.export import ExportedNetwork, export_package
 from napari_densify.inference.inputs import input_channels
-from napari_densify.networks import LoadedModel, build_network
+from napari_densify.networks import LoadedModel, build_network, load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 
@@ -105,7 +105,7 @@ def test_torchscript_takes_every_size_that_it_declares(package: Path, tmp_path: 
     shape = [s["min"] + n * s["step"] for n, s in zip((1, 2, 3), sizes, strict=True)]
     image = torch.randn(1, 1, *shape)
     script = torch.jit.load(str(tmp_path / "weights.pt"))
-    loaded = unpack_model(package)
+    loaded = load_model(package)
     with torch.inference_mode():
         direct = ExportedNetwork(loaded.network, loaded.spec)(image)
         torch.testing.assert_close(script(image), direct, atol=1e-4, rtol=1e-4)
@@ -113,7 +113,7 @@ def test_torchscript_takes_every_size_that_it_declares(package: Path, tmp_path: 
 
 def test_the_model_comes_back_as_it_was(package: Path) -> None:
     original = model(package.stem)
-    again = unpack_model(package)
+    again = load_model(package)
     assert again.spec == original.spec
     assert again.extra == {}  # the paint that a model may remember stays with its owner
     state = original.network.state_dict()
@@ -124,9 +124,9 @@ def test_foreign_packages_are_refused_in_one_line(tmp_path: Path) -> None:
     text = tmp_path / "a.zip"
     text.write_text("no zip")
     with pytest.raises(InputError, match="not a readable ZIP"):
-        unpack_model(text)
+        load_model(text)
     other = tmp_path / "b.zip"
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("rdf.yaml", "type: model")
     with pytest.raises(InputError, match="holds no model"):
-        unpack_model(other)
+        load_model(other)

@@ -70,6 +70,9 @@ class TrainRequest(_Job):
     settings: TrainSettings = TrainSettings()
     spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the files")
     live: bool = Field(False, description="Predict the slice on screen and take up new strokes")
+    resume: bool = Field(
+        False, description="Take up the training of this output that was stopped before its end"
+    )
 
 
 class PredictRequest(_Job):

@@ -2,7 +2,7 @@
 
 The package holds a TorchScript module that does everything from standardised
 voxels to class probabilities (features included), sample input and output, and the
-model file itself, so that :func:`unpack_model` gets back exactly what was exported.
+model file itself, so that ``load_model`` gets back exactly what was exported.
 
 References
 ----------
@@ -28,7 +28,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_densify.core.base import Settings
-from napari_densify.core.errors import InputError
 from napari_densify.core.files import replace
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import NormalisationConfig
@@ -38,15 +37,14 @@ from napari_densify.networks import (
     LoadedModel,
     input_shape_for,
     level_strides,
-    load_model,
     save_model,
     valid_margin,
 )
+from napari_densify.networks.checkpoint import PACKED_MODEL
 from napari_densify.networks.features import PlanarFeatures
 
-__all__ = ["ExportInfo", "ExportedNetwork", "export_package", "unpack_model"]
+__all__ = ["ExportInfo", "ExportedNetwork", "export_package"]
 
-MODEL_NAME = "model.safetensors"
 # On the working grid: enough for features of the coarsest scale.
 _MIN_SIDE = 64
 # Keeps a constant image from dividing by 0.
@@ -123,30 +121,12 @@ def export_package(model: LoadedModel, output: Path, info: ExportInfo | None = N
         _write_zip(folder, output)
 
 
-def unpack_model(package: Path) -> LoadedModel:
-    """Load the model inside a package that :func:`export_package` wrote.
-
-    Raises
-    ------
-    InputError
-        If the file is no ZIP, or a package of another program.
-    """
-    mend = "only packages exported by this program hold a model that it can train further"
-    try:
-        with zipfile.ZipFile(package) as archive, tempfile.TemporaryDirectory() as scratch:
-            if MODEL_NAME not in archive.namelist():
-                raise InputError(f"holds no {MODEL_NAME}", where=str(package), mend=mend)
-            return load_model(archive.extract(MODEL_NAME, scratch))
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"not a readable ZIP ({error})", where=str(package)) from None
-
-
 def _write_parts(
     model: LoadedModel, folder: Path
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     # Not the paint that it may remember: a package is for others.
     spec = model.spec.model_copy(update={"remembers": ()})
-    save_model(folder / MODEL_NAME, model.network.state_dict(), spec)
+    save_model(folder / PACKED_MODEL, model.network.state_dict(), spec)
     exported = ExportedNetwork(model.network, spec).eval()
     sample = _sample_image(spec)
     standard = torch.from_numpy(_standardise(sample, spec.normalisation))
@@ -251,7 +231,7 @@ def _describe(
                 "pytorch_version": torch.__version__.split("+")[0],
             }
         },
-        "attachments": [_file(folder / MODEL_NAME)],
+        "attachments": [_file(folder / PACKED_MODEL)],
     }
 
 

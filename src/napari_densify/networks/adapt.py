@@ -56,6 +56,7 @@ def adapt_network(
     new: NetworkConfig,
     *,
     classes: Sequence[int | None],
+    old_classes: int | None = None,
     input_channels: Sequence[int | None] | None = None,
 ) -> tuple[nn.Module, list[str]]:
     """Build ``new`` and fill it with what ``state`` (of ``old``) has for it.
@@ -68,7 +69,10 @@ def adapt_network(
         Configurations. Kernels may differ along Z: a flat kernel becomes the middle
         of a deep one (which then computes the same at first), a deep one is summed.
     classes
-        Old output channel for each new one, None for fresh ones.
+        Old class for each new one, None for fresh ones.
+    old_classes
+        How many there were, where networks give several voxels of a working cell and
+        the two have cells of different size.
     input_channels
         Old input channel for each new one, None for fresh ones; by default channels
         are matched in order, and a grey image feeds all of an RGB network's weights.
@@ -86,7 +90,7 @@ def adapt_network(
         if source is not None and name == first:
             source = _pick_inputs(source, target, input_channels)
         if source is not None and name.startswith(_HEADS):
-            source = _pick_outputs(source, target, classes)
+            source = _pick_outputs(source, target, classes, old_classes)
         if source is not None:
             source = _fit_depth(source, target)
         if source is None or source.shape != target.shape:
@@ -98,12 +102,17 @@ def adapt_network(
     return network, fresh
 
 
-def _pick_outputs(source: Tensor, target: Tensor, classes: Sequence[int | None]) -> Tensor:
+def _pick_outputs(
+    source: Tensor, target: Tensor, classes: Sequence[int | None], old_classes: int | None
+) -> Tensor:
     """Rows of the old head; a new class starts as the mean of the old ones."""
     cells = target.shape[0] // max(len(classes), 1)
-    if source.shape[0] % cells:
+    old_cells = source.shape[0] // old_classes if old_classes else cells
+    if source.shape[0] % old_cells:
         return source
-    rows = source.reshape(-1, cells, *source.shape[1:])
+    rows = source.reshape(-1, old_cells, *source.shape[1:])
+    if old_cells != cells:
+        rows = rows.mean(1, keepdim=True).expand(-1, cells, *source.shape[1:])
     picked = [rows.mean(0) if i is None or i >= len(rows) else rows[i] for i in classes]
     return torch.cat(picked)
 
@@ -111,7 +120,7 @@ def _pick_outputs(source: Tensor, target: Tensor, classes: Sequence[int | None])
 def _pick_inputs(source: Tensor, target: Tensor, channels: Sequence[int | None] | None) -> Tensor:
     """Input columns of the first kernel; a channel that is new starts at 0."""
     have, want = source.shape[1], target.shape[1]
-    if channels is None:
+    if channels is None or len(channels) != want:  # 2.5D inside the network: as they come
         if have == want:
             return source
         if want == 1:

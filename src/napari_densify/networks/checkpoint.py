@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,10 @@ from napari_densify.core.model_file import SPEC_KEY, read_spec, refuse
 from napari_densify.core.settings import NetworkConfig
 from napari_densify.networks.build import build_network
 
-__all__ = ["LoadedModel", "load_model", "read_spec", "save_model"]
+__all__ = ["PACKED_MODEL", "LoadedModel", "load_model", "read_spec", "save_model"]
+
+PACKED_MODEL = "model.safetensors"
+"""Name of the model file inside an exported package."""
 
 _WEIGHTS = "network."
 _EXTRA = "extra."
@@ -65,7 +70,7 @@ def save_model(
 
 
 def load_model(path: str | Path) -> LoadedModel:
-    """Rebuild the network of a model file.
+    """Rebuild the network of a model file, or of a package that was exported from one.
 
     Nothing in the file is executed, and no memory is set aside before the shapes
     of the stored weights are found to be those of the described network.
@@ -76,6 +81,24 @@ def load_model(path: str | Path) -> LoadedModel:
         If the file is missing, truncated, foreign or does not fit its description.
     """
     path = Path(path)
+    return _load_package(path) if path.suffix.lower() == ".zip" else _load_file(path)
+
+
+def _load_package(path: Path) -> LoadedModel:
+    """Load the model inside a bioimage.io package."""
+    mend = "only packages exported by this program hold a model that it can run and train"
+    try:
+        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as scratch:
+            if PACKED_MODEL not in archive.namelist():
+                raise InputError(f"holds no {PACKED_MODEL}", where=str(path), mend=mend)
+            return _load_file(Path(archive.extract(PACKED_MODEL, scratch)))
+    except FileNotFoundError:
+        raise InputError("no such model file", where=str(path)) from None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"not a readable ZIP ({error})", where=str(path)) from None
+
+
+def _load_file(path: Path) -> LoadedModel:
     spec = read_spec(path)
     try:
         with safe_open(str(path), framework="pt") as stream:

@@ -39,6 +39,8 @@ class Crop:
         Position (Z, Y, X) of voxel 0 in the volume; negative in the reflected border.
     source
         Number of the volume that it was read from.
+    teacher
+        ``(K, z, y, x)`` float16: a forest's probabilities, see ``training.teacher``.
     """
 
     image: torch.Tensor
@@ -46,6 +48,7 @@ class Crop:
     labels: torch.Tensor
     origin: Triple
     source: int = 0
+    teacher: torch.Tensor | None = None
 
 
 def training_regions(

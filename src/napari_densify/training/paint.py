@@ -14,6 +14,10 @@ from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import scale_features
 from napari_densify.training.crops import Crop, measure_features, read_crop, training_regions
 from napari_densify.training.plan import TrainPlan
+from napari_densify.training.teacher import painted_share, teach
+
+# Painted share of the painted slices from which on a teacher has nothing to add.
+_DENSE = 0.5
 
 __all__ = ["PaintReader", "TrainingSource", "count_painted", "overlaps"]
 
@@ -87,6 +91,7 @@ class PaintReader:
         self.feature_offset, self.feature_gain = measure_features(self.crops)
         for crop in self.crops:
             self._scale(crop)
+        self._teach()
 
     def refresh(self, changed: Sequence[Region]) -> None:
         """Read again what was painted in the first volume since the last time."""
@@ -101,6 +106,17 @@ class PaintReader:
                 self._scale(crop)
                 kept[key] = region, crop
         self._crops = kept
+        self._teach()
+
+    def _teach(self) -> None:
+        """Let a forest fill the gaps between strokes; whole slices need none."""
+        if not self._plan.guidance or painted_share(self.crops) > _DENSE:
+            return
+        taught = teach(
+            self.crops, len(self._table), self._plan.working_factor, seed=self._plan.seed
+        )
+        for (key, (region, _)), crop in zip(list(self._crops.items()), taught, strict=True):
+            self._crops[key] = region, crop
 
     def _wanted(self) -> Iterator[tuple[int, Region]]:
         factor = self._plan.working_factor

@@ -51,6 +51,7 @@ class TrainPlan(Recipe):
     working_factor: Triple = (1, 1, 1)
     subvoxel: bool = False
     neighbours: int = 0
+    guidance: float = 0.0
     features: FeatureConfig | None = None
     patch: Triple = (16, 64, 64)
     batch: int = 4
@@ -72,7 +73,7 @@ class TrainPlan(Recipe):
         return z + around, y, x
 
 
-def resolve_plan(settings: TrainSettings, facts: Facts) -> TrainPlan:
+def resolve_plan(settings: TrainSettings, facts: Facts, init: ModelSpec | None = None) -> TrainPlan:
     """Decide everything that the user left open.
 
     Parameters
@@ -81,11 +82,16 @@ def resolve_plan(settings: TrainSettings, facts: Facts) -> TrainPlan:
         Wishes; None means undecided.
     facts
         What was measured on the data.
+    init
+        Model to start from: with the preset ``auto`` its network, grid and patch
+        are kept where the user wishes nothing else.
     """
     if settings.preset in ("auto", "fast"):
         settings = _fast(settings) if settings.preset == "fast" else settings
         recipe = resolve_recipe(settings)
         parts = _auto_parts(settings, facts)
+        if init is not None and settings.preset == "auto":
+            parts |= _inherited_parts(settings, facts, init)
     else:
         preset = find_preset(settings.preset)
         recipe = resolve_recipe(settings, preset)
@@ -123,6 +129,32 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "working_factor": factor,
         "subvoxel": subvoxel,
         "neighbours": _neighbours(settings, facts, patch),
+        "guidance": _guidance(settings, features),
+        "features": features,
+        "patch": patch,
+        "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
+    }
+
+
+def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> dict[str, Any]:
+    """Network, grid and patch of an earlier model, for these channels and classes."""
+    factor = settings.working_factor or init.working_factor
+    subvoxel = init.subvoxel if settings.subvoxel is None else settings.subvoxel
+    features = init.features if settings.features is None else FeatureConfig()
+    features = None if settings.features is False else features
+    neighbours = init.neighbours if settings.neighbours is None else settings.neighbours
+    patch = settings.patch or init.patch
+    network = init.network.model_copy(
+        update={
+            "in_channels": input_channels(facts.channels, factor, subvoxel, features, neighbours),
+            "out_channels": facts.classes * (int(np.prod(factor)) if subvoxel else 1),
+        }
+    )
+    return {
+        "network": with_options(network, "network", settings),
+        "working_factor": factor,
+        "subvoxel": subvoxel,
+        "neighbours": neighbours,
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -162,6 +194,12 @@ def _patch(grid: tuple[int, ...]) -> Triple:
     # step learns several times more than one of a block with a painted slice in it.
     side = 128 if min(grid[1:]) >= 128 else 96
     return 1, side, side
+
+
+def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
+    if features is None or settings.augment not in (None, "none", "light"):
+        return 0.0  # nothing to learn a forest from, or patches that it cannot follow
+    return 0.5 if settings.guidance is None else settings.guidance
 
 
 def _neighbours(settings: TrainSettings, facts: Facts, patch: Triple) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from napari_densify.core.settings import Triple
 from napari_densify.training.crops import Crop
 
 __all__ = ["Batch", "PatchSampler"]
+
+_Patch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor | None]
+"""Image, features, labels, teacher."""
 
 # Enough distinct centres for any training; bounds the memory of dense paint.
 _MAX_CENTRES = 400_000
@@ -35,11 +39,14 @@ class Batch:
         ``(N, F, z, y, x)`` float16 on the working grid, or None.
     labels
         ``(N, Z, Y, X)`` int64 class indices, -1 where not annotated.
+    teacher
+        ``(N, K, z, y, x)`` float16 on the working grid, or None.
     """
 
     image: torch.Tensor
     features: torch.Tensor | None
     labels: torch.Tensor
+    teacher: torch.Tensor | None = None
 
 
 class PatchSampler:
@@ -86,12 +93,22 @@ class PatchSampler:
         self._ends = (neighbours, 0, 0)
         self._centres = self._find_centres()
 
+    @property
+    def random_state(self) -> dict[str, Any]:
+        """State of the random choices, as plain data; can be set again."""
+        return dict(self._random.bit_generator.state)
+
+    @random_state.setter
+    def random_state(self, state: dict[str, Any]) -> None:
+        self._random.bit_generator.state = state
+
     def draw(self, count: int) -> Batch:
         """Draw ``count`` patches."""
         patches = [self._draw_one() for _ in range(count)]
-        images, features, labels = zip(*patches, strict=True)
+        images, features, labels, teachers = zip(*patches, strict=True)
         bank = None if features[0] is None else torch.stack(features)
-        return Batch(torch.stack(images), bank, torch.stack(labels).long())
+        teacher = None if teachers[0] is None else torch.stack(teachers)
+        return Batch(torch.stack(images), bank, torch.stack(labels).long(), teacher)
 
     def _find_centres(self) -> list[npt.NDArray[np.int32]]:
         """List painted voxels by class: rows of (crop, z, y, x)."""
@@ -111,7 +128,7 @@ class PatchSampler:
             raise InputError("no annotated voxel is left to train on", mend="paint more slices")
         return painted
 
-    def _draw_one(self) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    def _draw_one(self) -> _Patch:
         centres = self._centres[self._random.integers(len(self._centres))]
         number, *voxel = centres[self._random.integers(len(centres))]
         crop = self.crops[number]
@@ -130,8 +147,11 @@ class PatchSampler:
         fine_box, image_box = self._fine_box(coarse, (0, 0, 0)), self._fine_box(coarse, self._ends)
         coarse_box = tuple(slice(s, s + p) for s, p in zip(coarse, self._patch, strict=True))
         image, labels = crop.image[(slice(None), *image_box)], crop.labels[fine_box]
-        features = None if crop.features is None else crop.features[(slice(None), *coarse_box)]
-        return self._turned(image, features, labels)
+        features, teacher = (
+            None if bank is None else bank[(slice(None), *coarse_box)]
+            for bank in (crop.features, crop.teacher)
+        )
+        return self._turned((image, features, labels, teacher))
 
     def _fine_box(self, start: tuple[int, ...], ends: Triple) -> tuple[slice, ...]:
         return tuple(
@@ -146,11 +166,9 @@ class PatchSampler:
         reach = min(reach, (size - 1) // 2 - margin)
         return centre - size // 2 + int(self._random.integers(-reach, reach + 1))
 
-    def _turned(
-        self, image: torch.Tensor, features: torch.Tensor | None, labels: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    def _turned(self, patch: _Patch) -> _Patch:
         if not self._mirror:
-            return image, features, labels
+            return patch
         flips = [axis for axis in (-3, -2, -1) if self._random.random() < 0.5]
         square = self._patch[1] == self._patch[2] and self._factor[1] == self._factor[2]
         transpose = square and self._random.random() < 0.5
@@ -159,4 +177,10 @@ class PatchSampler:
             flipped = array.flip(flips) if flips else array
             return flipped.transpose(-1, -2) if transpose else flipped
 
-        return turn(image), None if features is None else turn(features), turn(labels)
+        image, features, labels, teacher = patch
+        return (
+            turn(image),
+            None if features is None else turn(features),
+            turn(labels),
+            None if teacher is None else turn(teacher),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import nn
@@ -25,6 +26,8 @@ from napari_densify.training.losses import class_weights, masked_loss
 from napari_densify.training.plan import TrainPlan
 from napari_densify.training.sampler import Batch
 from napari_densify.training.schedules import Schedule, make_optimiser
+from napari_densify.training.teacher import guide_loss
+from napari_densify.training.transfer import match_inputs
 
 __all__ = ["TrainingState"]
 
@@ -78,12 +81,14 @@ class TrainingState:
             init.spec.network,
             self.plan.network,
             classes=match_classes(init.spec.classes, self.spec.classes),
+            old_classes=len(init.spec.classes),
+            input_channels=match_inputs(init.spec, self.spec),
         )
         return network
 
     def averaged_network(self) -> nn.Module:
         """Return a copy of the network with the averaged weights, ready to predict."""
-        network = build_network(self.plan.network).to(self.device)
+        network = deepcopy(self.network)  # building one would draw random numbers
         network.load_state_dict(self.averaged.state_dict())
         return network.eval()
 
@@ -115,6 +120,9 @@ class TrainingState:
             weights=self.weights,
             background=self.background,
         )
+        if batch.teacher is not None:
+            teacher = batch.teacher.to(self.device)
+            loss = loss + self.plan.guidance * guide_loss(logits[0], labels, teacher)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), 12.0)

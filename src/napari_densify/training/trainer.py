@@ -23,7 +23,9 @@ from napari_densify.training.paint import PaintReader, TrainingSource, count_pai
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.sampler import PatchSampler
+from napari_densify.training.snapshot import load_snapshot, save_snapshot, snapshot_path
 from napari_densify.training.state import TrainingState
+from napari_densify.training.transfer import differences
 
 __all__ = ["Extras", "TrainingSource", "train"]
 
@@ -38,10 +40,13 @@ class Extras:
         Model file to start from.
     preview
         Zarr array for the slice on screen, predicted while training goes on.
+    resume
+        Take up the training of the same output that was stopped before its end.
     """
 
     init: Path | None = None
     preview: Path | None = None
+    resume: bool = False
 
 
 def train(
@@ -94,7 +99,9 @@ def train(
 
     volumes = [s.volume for s in sources]
     intensities = [measure_intensity(v) for v in volumes]
-    plan = resolve_plan(settings, gather_facts(volumes, counts, device.type))
+    init = load_model(extras.init) if extras.init else None
+    known = init.spec if init else None
+    plan = resolve_plan(settings, gather_facts(volumes, counts, device.type), known)
     yield Plan(explanation=plan.explanation, plan=plan.model_dump(mode="json"))
 
     paint = PaintReader(sources, intensities, plan, table, settings.held_out)
@@ -111,14 +118,16 @@ def train(
         feature_offset=paint.feature_offset,
         feature_gain=paint.feature_gain,
     )
-    init = load_model(extras.init) if extras.init else None
     state = TrainingState(plan, spec, device, [counts[v] for v in table.values], init=init)
-    if state.fresh:
-        yield Notice(message=f"{len(state.fresh)} weights of the first model did not fit")
+    for message in differences(init, spec, state.fresh) if init else ():
+        yield Notice(level="warning", message=message)
     gauge = HeldOutGauge(sources[0], intensities[0], settings.held_out)
     preview = LivePreview(sources[0], intensities[0], extras.preview) if extras.preview else None
     remembers, extra_tensors = remember_paint(sources, table, settings.held_out)
 
+    unfinished = snapshot_path(output)
+    if extras.resume:
+        load_snapshot(unfinished, state, sampler)
     clock.expect(plan)
     while not clock.over(state.step) and not control.stop:
         loss = state.advance(sampler.draw(plan.batch), clock.progress(state.step))
@@ -140,6 +149,10 @@ def train(
     }  # fmt: skip
     described = spec.model_copy(update={"training": record, "remembers": remembers})
     save_model(output, state.averaged.state_dict(), described, extra_tensors)
+    if control.stop and plan.steps is not None:
+        save_snapshot(unfinished, state, sampler)
+    else:
+        unfinished.unlink(missing_ok=True)
     if gauge.slices:
         yield gauge.score(state, clock.elapsed)
     yield ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)

@@ -53,6 +53,9 @@ def train(
     ] = "auto",
     overrides: Overrides = [],  # noqa: B006
     init: Annotated[str, typer.Option(metavar="MODEL", help="Start from this model.")] = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same --steps training was stopped.")
+    ] = False,
     held_out: HeldOut = "",
     seed: Seed = 0,
     spacing: Spacing = "",
@@ -83,6 +86,7 @@ def train(
             annotations=tuple(annotations),
             output=output,
             init=init,
+            resume=resume,
             settings=apply_overrides(settings, overrides),
             spacing=parse_spacing(spacing) if spacing else None,
         )

@@ -87,6 +87,7 @@ def train_to(
         extras=Extras(
             init=Path(request.init) if request.init else None,
             preview=_preview(request, target) if request.live else None,
+            resume=request.resume,
         ),
     ):
         last[type(event)] = event
