@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_densify.core.blocks import Region
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, LayerUpdated, Log, Progress
@@ -18,6 +15,9 @@ from napari_densify.core.requests import ClassicalRequest, MethodsRequest
 from napari_densify.core.volume import ArrayLike, Volume
 from napari_densify.engine.outputs import LABEL_FILES, require_writable
 from napari_densify.engine.sources import PaintedVoxels, is_project, open_painted, open_volume
+
+if TYPE_CHECKING:
+    from napari_densify.io import Sink
 
 __all__ = ["list_methods", "run"]
 
@@ -34,9 +34,9 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
     if request.tune:
         yield Log(message=f"tuning {method.title.lower()} on the paint")
         parameters = _tuned(request, volume, paint, classes)
-    if request.region is not None:
-        volume, paint = _cut(volume, paint, request)
-    yield from _label(request, parameters, (volume, paint, classes), target, control)
+    opened = (volume, paint, classes)
+    write = _label if request.region is None else _preview
+    yield from write(request, parameters, opened, target, control)
     yield LayerUpdated(
         path=str(target),
         name=method.title,
@@ -92,28 +92,42 @@ def _tuned(
     return {**tuned.parameters.model_dump(mode="json"), **request.parameters}
 
 
-def _cut(
-    volume: Volume, paint: ArrayLike | None, request: ClassicalRequest
-) -> tuple[Volume, ArrayLike | None]:
-    """Cut the part that a preview shows out of image and paint."""
-    assert request.region is not None
-    z, y, x = (
-        slice(max(0, a), min(b, n)) for (a, b), n in zip(request.region, volume.shape, strict=True)
-    )
-    box: Region = (z, y, x)
-    part = replace(volume, data=volume.read(box), chunks=None)
-    return part, None if paint is None else np.asarray(paint[box])
-
-
-def _label(
+def _preview(
     request: ClassicalRequest,
     parameters: dict[str, Any],
     opened: Opened,
     target: Path,
     control: JobControl,
 ) -> Iterator[Event]:
-    """Write the final pieces of the answer as they come."""
-    from napari_densify.classical import make_task, stream_method
+    """Write the slices of a preview at their place; iterative methods stop when told to."""
+    from napari_densify.classical import preview_slice
+
+    assert request.region is not None
+    volume, paint, classes = opened
+    sides = zip(request.region, volume.shape, strict=True)
+    z, y, x = (slice(max(0, start), min(stop, n)) for (start, stop), n in sides)
+    with _sink(opened, target) as sink:
+        for number in range(z.start, z.stop):
+            answers = preview_slice(
+                request.method,
+                volume,
+                number,
+                annotations=paint,
+                classes=classes,
+                parameters=parameters,
+            )
+            for answer in answers:
+                plane = answer
+                yield Progress(done=number - z.start, total=z.stop - z.start, unit="slices")
+                if control.stop:
+                    break
+            sink.write((slice(number, number + 1), y, x), plane[None, y, x])
+
+
+@contextlib.contextmanager
+def _sink(opened: Opened, target: Path) -> Iterator[Sink]:
+    """Open the output; on failure nothing stands under its name."""
+    from napari_densify.classical import make_task
     from napari_densify.io import create_sink
 
     volume, paint, classes = opened
@@ -127,6 +141,25 @@ def _label(
         classes=task.table,
     )
     try:
+        yield sink
+        sink.close()
+    except BaseException:
+        sink.abort()
+        raise
+
+
+def _label(
+    request: ClassicalRequest,
+    parameters: dict[str, Any],
+    opened: Opened,
+    target: Path,
+    control: JobControl,
+) -> Iterator[Event]:
+    """Write the final pieces of the answer as they come."""
+    from napari_densify.classical import stream_method
+
+    volume, paint, classes = opened
+    with _sink(opened, target) as sink:
         for piece in stream_method(
             request.method,
             volume,
@@ -138,7 +171,3 @@ def _label(
             if piece.final:
                 sink.write(piece.region, piece.labels)
             yield Progress(done=piece.done, total=piece.total, message=request.method)
-        sink.close()
-    except BaseException:
-        sink.abort()
-        raise
