@@ -172,11 +172,12 @@ def test_a_full_disk_is_told_once_keeps_everything_and_is_overcome(path, monkeyp
     array[1, :40, :40] = 1
     assert tried.wait(10)
     array[1, 5, 5] = 2
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match=r"cannot be saved \(No space left on device\); free some"):
         array.close()
     assert array.unsaved == 4
     assert array[1, 5, 5] == 2
-    assert [str(e) for e in errors] == ["[Errno 28] No space left on device"]
+    assert len(errors) == 1
+    assert isinstance(errors[0], InputError)
     room.set()
     assert recovered.wait(10)
     array.close()
@@ -213,6 +214,14 @@ def test_what_is_painted_while_a_flush_is_under_way_is_written_too(path, monkeyp
     array[0, 0, 0] = 1
     array.close()
     assert on_disk(path)[0, 0, 0] == 2
+
+
+def test_what_is_closed_takes_no_stroke_that_would_be_lost(path):
+    array = PaintedArray(AnnotationStore(path), interval_s=NEVER)
+    array.close()
+    array.close()
+    with pytest.raises(InputError, match="are closed"):
+        array[0, 0, 0] = 1
 
 
 def test_a_read_only_store_is_not_painted_on(path):

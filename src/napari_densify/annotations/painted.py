@@ -74,6 +74,7 @@ class PaintedArray(NDArrayOperatorsMixin):
         self.shape = store.shape
         self.dtype = store.dtype
         self.ndim = 3
+        self._closed = False
         self._on_flushed = on_flushed
         self._chunks: dict[ChunkIndex, npt.NDArray[Any]] = {}
         self._dirty: dict[ChunkIndex, None] = {}  # in the order in which they were painted
@@ -117,8 +118,9 @@ class PaintedArray(NDArrayOperatorsMixin):
         return self._read_box(selection.box)[selection.local]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self.store.read_only:
-            raise InputError("the annotations are open read-only", where=str(self.store.path))
+        if self._closed or self.store.read_only:
+            state = "closed" if self._closed else "open read-only"
+            raise InputError(f"the annotations are {state}", where=str(self.store.path))
         selection = select(key, self.shape)
         points = self._scattered(selection)
         if selection.plain:
@@ -179,17 +181,17 @@ class PaintedArray(NDArrayOperatorsMixin):
 
         Raises
         ------
-        OSError
+        InputError
             If there is no room or no permission; everything stays in memory.
         """
         with self._flushing:
             while batch := self._take_batch():
                 try:
                     self.store.write_chunks(batch)
-                except BaseException:
-                    with self._lock:
-                        self._dirty = dict.fromkeys([*batch, *self._dirty])
-                        self._in_flight.clear()
+                except BaseException as error:
+                    self._give_back(batch)
+                    if isinstance(error, OSError):
+                        raise self._unwritten(error) from error
                     raise
                 with self._lock:
                     self._in_flight.clear()
@@ -200,20 +202,36 @@ class PaintedArray(NDArrayOperatorsMixin):
 
         Raises
         ------
-        OSError
+        InputError
             If something cannot be written: then nothing is closed, and it may be
             called again when there is room.
         """
         self.flush()
+        try:
+            self.store.close()
+        except OSError as error:
+            raise self._unwritten(error) from error
+        self._closed = True
         self._writer.stop()
-        self.store.close()
         atexit.unregister(self._close_at_exit)
 
     def _close_at_exit(self) -> None:
         try:
             self.close()
-        except OSError as error:
-            _log.error("%d pieces of paint could not be saved: %s", self.unsaved, error)
+        except InputError as error:
+            _log.error("%s", error)
+
+    def _unwritten(self, error: OSError) -> InputError:
+        return InputError(
+            f"strokes cannot be saved ({error.strerror or error})",
+            where=str(self.store.path),
+            mend="free some room; until then they are kept in memory",
+        )
+
+    def _give_back(self, batch: dict[ChunkIndex, npt.NDArray[Any]]) -> None:
+        with self._lock:
+            self._dirty = dict.fromkeys([*batch, *self._dirty])
+            self._in_flight.clear()
 
     def _take_batch(self) -> dict[ChunkIndex, npt.NDArray[Any]]:
         with self._lock:

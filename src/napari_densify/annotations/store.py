@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -285,14 +286,15 @@ class AnnotationStore:
             self._signatures[index] = signature
 
     def _save_counts(self) -> None:
-        self._own.mkdir(exist_ok=True)
         with self._lock:
             rows = [
                 [index, self._signatures[index], sorted(item.counts.items()), item.bounds]
                 for index, item in self._tally.items()
                 if index in self._signatures
             ]
-        atomic_write_json(self._own / "counts.json", rows)
+        # On a full disk it stays as it was: it is only a cache.
+        with suppress(OSError):
+            atomic_write_json(self._own / "counts.json", rows)
 
     def _load_counts(self) -> None:
         try:
