@@ -132,6 +132,13 @@ def test_batch_statistics_are_used_in_prediction_only_where_asked() -> None:
         assert torch.equal(network.eval()(x), trained) == own
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_single_voxel_at_the_bottom_is_no_obstacle(own: bool) -> None:
+    network = build_network(small(norm="batch", batch_statistics=own))
+    assert network(torch.randn(1, 2, 4, 4, 4)).isfinite().all()
+    assert network.eval()(torch.randn(1, 2, 4, 4, 4)).isfinite().all()
+
+
 def test_dropout_acts_in_training_only_and_on_the_coarsest_levels() -> None:
     torch.manual_seed(0)
     network = build_network(small(dropout=0.5))

@@ -48,13 +48,28 @@ class GroupNorm(nn.GroupNorm):
         return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
+class BatchNorm(nn.BatchNorm3d):
+    """Batch normalisation that also takes a single voxel, which has no statistics of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(N, C, Z, Y, X)``."""
+        own = self.training or not self.track_running_stats
+        if not own or x.numel() > x.shape[1]:
+            return super().forward(x)
+        if self.running_mean is None:
+            return torch.group_norm(x, x.shape[1], self.weight, self.bias, self.eps)
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+        )
+
+
 def make_norm(config: NetworkConfig, channels: int) -> nn.Module:
     """Normalisation layer of the configuration for so many channels."""
     match config.norm:
         case "group":
             return GroupNorm(gcd(config.norm_groups, channels), channels)
         case "batch":
-            return nn.BatchNorm3d(channels, track_running_stats=not config.batch_statistics)
+            return BatchNorm(channels, track_running_stats=not config.batch_statistics)
         case "instance":  # the same sums; unlike InstanceNorm3d it keeps channels_last_3d
             return GroupNorm(channels, channels)
         case "none":
