@@ -196,6 +196,12 @@ class TrainSettings(Settings):
         title="Neighbouring slices",
         description="Slices on either side that a planar network sees beside each slice",
     )
+    guidance: Annotated[float, Field(ge=0, le=10)] | None = Field(
+        None,
+        title="Guidance",
+        description="Weight of a random forest's opinion on unpainted voxels of painted slices; "
+        "used where strokes leave gaps, 0: off",
+    )
     subvoxel: bool | None = Field(
         None,
         title="Sub-voxel output",

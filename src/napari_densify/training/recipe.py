@@ -38,7 +38,7 @@ class Recipe(Settings):
     encoder_rate: float = 1.0
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
-    class_weights: Literal["none", "sqrt", "inverse"] = "sqrt"
+    class_weights: Literal["none", "sqrt", "inverse"] = "none"
     augment: AugmentConfig = AUGMENTATIONS["light"]
     ema: float = Field(0.99, ge=0, lt=1)
     mirrors: int = Field(8, ge=1, le=8)
