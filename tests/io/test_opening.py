@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from napari_densify.core.errors import InputError
 from napari_densify.io import describe, list_datasets, open_image, open_labels
+from napari_densify.io._flat import FlatArray
 
 
 def _save(path: Path, array: np.ndarray, **options) -> Path:
@@ -334,3 +336,51 @@ def test_planes_of_strips_are_decoded_once(tmp_path, monkeypatch):
     assert decoded == [2, 3, 4]
     data[7], data[2]
     assert decoded == [2, 3, 4, 7, 2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a sparse file")
+def test_an_imagej_stack_beyond_4_gb_has_all_its_slices(tmp_path):
+    """ImageJ then writes one page header only, and the rest behind it."""
+    path = tmp_path / "a.tif"
+    description = "ImageJ=1.53\nimages=5000\nslices=5000\nunit=nm\nspacing=8.0\n"
+    plane = np.zeros((1024, 1024), np.uint8)
+    options = {"description": description, "metadata": None, "resolution": (0.25, 0.25)}
+    tifffile.imwrite(path, plane, photometric="minisblack", **options)
+    with tifffile.TiffFile(path) as tif:
+        start = tif.pages[0].dataoffsets[0]
+    with path.open("r+b") as file:
+        file.truncate(start + 5000 * plane.size)
+        file.seek(start + 4999 * plane.size + 1024 * 3 + 7)
+        file.write(b"\x09")
+    volume = open_image(path)
+    assert volume.shape == (5000, 1024, 1024)
+    assert volume.spacing == pytest.approx((8, 4, 4))
+    assert volume.data[4999, 3, 5:9].tolist() == [0, 0, 9, 0]
+
+
+def test_jpeg_slices(tmp_path):
+    z, y, x = np.indices((3, 20, 30))
+    smooth = (z * 10 + y * 4 + x).astype(np.uint8)
+    for number, plane in enumerate(smooth):
+        Image.fromarray(plane).save(tmp_path / f"s{number}.jpg", quality=95)
+    np.testing.assert_allclose(open_image(tmp_path).read()[0], smooth, atol=6)
+
+
+def test_large_label_planes_are_not_read_to_open_them(tmp_path, monkeypatch):
+    """A whole plane of 2 GiB would be: whole numbers need no look, others a window."""
+    really_read, counts = FlatArray._read, []
+
+    def counted(flat, file, start, count):
+        counts.append(count)
+        return really_read(flat, file, start, count)
+
+    monkeypatch.setattr(FlatArray, "_read", counted)
+    for dtype, most in (("uint8", 0), ("int8", 2**23)):
+        path = tmp_path / f"{dtype}.npy"
+        shape = (3, 2**16, 2**15)
+        with path.open("wb") as file:
+            header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + int(np.prod(shape)))
+        assert open_labels(path).shape == shape
+        assert sum(counts) <= most

@@ -48,6 +48,18 @@ def test_a_file_with_classes_is_a_labels_layer_in_their_colours(labels, tmp_path
     assert f"#{color}" == CLASSES.classes[1].color
 
 
+def test_large_labels_are_shown_from_a_pyramid_and_small_ones_can_be_painted(
+    labels, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_densify.io._pyramid._COARSEST", 16)
+    path = write_labels(tmp_path / "a.zarr", labels, classes=CLASSES)
+    assert not _open(path)[0].multiscale
+    monkeypatch.setattr("napari_densify.plugin._reader._LARGEST_PAINTED", 16)
+    (layer,) = _open(path)
+    assert layer.multiscale
+    np.testing.assert_array_equal(layer.data[1][...], labels[::2, ::2, ::2])
+
+
 def test_each_channel_is_a_layer(labels, tmp_path):
     path = write_volume(tmp_path / "a.tif", np.stack([labels, labels + 1]))
     layers = _open(path)

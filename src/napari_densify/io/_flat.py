@@ -15,7 +15,7 @@ from napari_densify.core.errors import InputError
 
 __all__ = ["FlatArray"]
 
-_WORTH_A_SEEK = 32 * 1024  # bytes: fewer are cheaper to read than to skip
+_WORTH_A_SEEK = 8 * 1024  # bytes: fewer are cheaper to read than to skip
 
 
 class FlatArray:

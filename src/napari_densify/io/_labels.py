@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,21 @@ class LabelArray:
 
     def __init__(self, data: ArrayLike, *, where: str) -> None:
         self._data, self._where = data, where
-        self.shape = tuple(data.shape)
+        self.shape: tuple[int, ...] = tuple(data.shape)
         self.dtype = _unsigned(np.dtype(data.dtype))
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None

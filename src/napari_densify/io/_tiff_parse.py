@@ -41,12 +41,10 @@ class _DamageLog(logging.Handler):
 def _damage_log() -> Iterator[list[str]]:
     log, logger = _DamageLog(), logging.getLogger("tifffile")
     logger.addHandler(log)
-    propagate, logger.propagate = logger.propagate, False
     try:
         yield log.found
     finally:
         logger.removeHandler(log)
-        logger.propagate = propagate
 
 
 def parse_tiff(path: str) -> TiffFile:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
@@ -21,6 +22,8 @@ from napari_densify.io._source import DatasetInfo, Source
 from napari_densify.io._units import plausible, resolve_spacing
 
 __all__ = ["Description", "describe", "list_datasets", "open_image", "open_labels"]
+
+_WINDOW = 2048
 
 
 def open_image(
@@ -65,8 +68,9 @@ def open_image(
 def open_labels(address: str | Path, *, level: int = 0) -> Volume:
     """Open a label image: one channel of whole numbers, never negative.
 
-    Files of another type are accepted if every value is a whole number; that is
-    checked on the middle slice now and on each piece when it is read.
+    Signed and floating-point files are accepted if every value is a whole number from
+    0 up; that is checked on the middle of the volume now, and on each piece when it
+    is read.
 
     Raises
     ------
@@ -81,8 +85,8 @@ def open_labels(address: str | Path, *, level: int = 0) -> Volume:
             mend="import it with its colour table, or save one whole number a voxel",
         )
     labels = LabelArray(volume.data, where=volume.source)
-    middle = volume.shape[0] // 2
-    labels[middle : middle + 1]
+    if labels.dtype != volume.dtype:
+        labels[_middle(volume.shape)]
     return Volume(
         data=labels,
         spacing=volume.spacing,
@@ -170,6 +174,13 @@ def describe(address: str | Path, *, level: int = 0) -> Description:
         datasets=datasets if len(datasets) > 1 else (),
         **volume.metadata,
     )
+
+
+def _middle(shape: tuple[int, int, int]) -> Region:
+    """Cut a window out of the middle slice that is small enough to read at once."""
+    z, y, x = (n // 2 for n in shape)
+    half = _WINDOW // 2
+    return slice(z, z + 1), slice(max(0, y - half), y + half), slice(max(0, x - half), x + half)
 
 
 def _volume(

@@ -10,6 +10,9 @@ from napari_densify.io import can_open, open_image, open_labels
 
 __all__ = ["get_reader", "layer_place"]
 
+_LARGEST_PAINTED = 4096
+"""napari cannot paint on a multiscale layer, and is slow to show a larger plane without."""
+
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -41,7 +44,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     address = path if isinstance(path, str) else path[0]
     volume = open_image(address)
     if volume.metadata["classes"] is not None:
-        return [_labels_layer(open_labels(address))]
+        return [_labels_layer(address, volume)]
     levels = range(max(1, len(volume.metadata["levels"])))
     if volume.channels == 1:
         return [_image_layer([open_image(address, level=i) for i in levels])]
@@ -76,10 +79,16 @@ def _image_layer(pyramid: list[Volume], channel: int | None = None) -> LayerData
     return volume.data, options, "image"
 
 
-def _labels_layer(volume: Volume) -> LayerData:
+def _labels_layer(address: str, volume: Volume) -> LayerData:
+    """Labels that can be painted on, except where a plane is too large for that."""
     classes = volume.metadata["classes"]
+    large = max(volume.shape[1:]) > _LARGEST_PAINTED
+    levels = max(1, len(volume.metadata["levels"])) if large else 1
+    pyramid = [open_labels(address, level=i).data for i in range(levels)]
     options = _common(volume)
     options["metadata"]["densify_classes"] = classes.model_dump(mode="json")
     colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
     options["colormap"] = colors | {row.value: row.color for row in classes.classes}
-    return volume.data, options, "labels"
+    if levels > 1:
+        return pyramid, {**options, "multiscale": True}, "labels"
+    return pyramid[0], options, "labels"
