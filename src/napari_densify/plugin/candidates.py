@@ -57,7 +57,7 @@ class Candidate:
         return default_folder(self.name, self.address)
 
     def volume(self) -> Volume:
-        """The array as a volume with three axes."""
+        """Return the array as a volume with three axes."""
         array = self.array if len(self.array.shape) == 3 else OneSlice(self.array)
         return Volume(array, self.spacing, self.spacing_known, self.name)
 
@@ -91,7 +91,7 @@ def say_bytes(count: int) -> str:
 
 
 def candidate_of(layer: Any) -> Candidate:
-    """What a project of this image layer would work on.
+    """Say what a project of this image layer would work on.
 
     Raises
     ------

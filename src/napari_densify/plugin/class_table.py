@@ -32,18 +32,18 @@ MAX_VISIBLE_ROWS = 6
 
 
 def add_class(table: ClassTable) -> ClassTable:
-    """The table with one more class, with the lowest value that is free."""
+    """Return the table with one more class, with the lowest value that is free."""
     value = next(v for v in range(1, 65536) if v not in table.values)
     return table.only([*table.values, value])
 
 
 def remove_class(table: ClassTable, value: int) -> ClassTable:
-    """The table without a class."""
+    """Return the table without a class."""
     return ClassTable(classes=tuple(c for c in table.classes if c.value != value))
 
 
 def replace_class(table: ClassTable, value: int, **changes: object) -> ClassTable:
-    """The table with a class changed; the background flag and a key are held by one class only."""
+    """Return the table with a class changed; background flag and key belong to one class only."""
     rows = []
     for row in table.classes:
         if row.value == value:

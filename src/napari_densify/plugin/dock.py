@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy
-from superqt import QCollapsible
 
-from napari_densify.plugin.step import Panel, Step, button, collapsible, hint
+from napari_densify.plugin.step import Panel, Part, Step, button, collapsible, hint
 from napari_densify.plugin.step_annotate import AnnotateStep
 from napari_densify.plugin.step_compare import CompareStep
 from napari_densify.plugin.step_predict import PredictStep
@@ -84,7 +83,7 @@ class DensifyDock(Panel):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        self.parts: dict[str, QCollapsible] = {}
+        self.parts: dict[str, Part] = {}
         for number, step_class in enumerate(STEPS, start=1):
             step = step_class(self.bench)
             self.steps.append(step)
@@ -100,7 +99,7 @@ class DensifyDock(Panel):
         self._unfold()
 
     def step(self, title: str) -> Step:
-        """The step of this title."""
+        """Return the step of this title."""
         return next(step for step in self.steps if step.title == title)
 
     def _unfold(self) -> None:
@@ -110,9 +109,9 @@ class DensifyDock(Panel):
         for title, expanded in wanted.items():
             part = self.parts[title]
             if expanded:
-                part.expand(animate=False)
+                part.expand()
             else:
-                part.collapse(animate=False)
+                part.collapse()
 
 
 class _StepDock(Panel):

@@ -28,7 +28,7 @@ AUTO = "auto"
 
 
 def _strip_optional(annotation: Any) -> tuple[Any, list[Any], bool]:
-    """Return the type inside ``Annotated``/``None`` unions, its metadata, and if None is allowed."""
+    """Return the type inside ``Annotated`` and unions, its metadata, and if None is allowed."""
     if get_origin(annotation) in (Union, types.UnionType):
         inner = [a for a in get_args(annotation) if a is not type(None)]
         optional = len(inner) < len(get_args(annotation))
@@ -169,7 +169,7 @@ def _row_for(field: FieldInfo) -> _Row:
 
 
 def _tooltip(name: str, field: FieldInfo) -> str:
-    kind, metadata, _ = _strip_optional(field.annotation)
+    _, metadata, _ = _strip_optional(field.annotation)
     low, high = _bounds([*field.metadata, *metadata])
     extra = field.json_schema_extra
     unit = extra.get("unit") if isinstance(extra, dict) else None
@@ -214,11 +214,11 @@ class SettingsForm(QWidget):
         row.signal.connect(lambda *_: self._edited(name))
 
     def row(self, name: str) -> QWidget:
-        """The widget that edits a field."""
+        """Return the widget that edits a field."""
         return self._rows[name].widget
 
     def value(self) -> Settings:
-        """Settings as last validly edited."""
+        """Return the settings as last validly edited."""
         return self._settings
 
     def set_value(self, settings: Settings) -> None:

@@ -78,7 +78,7 @@ class TrainingLog:
 
 
 def update_job(job: Job, event: Event) -> Job:
-    """The job after one of its events."""
+    """Return the job after one of its events."""
     match event:
         case Started():
             return replace(job, message=event.message)

@@ -54,7 +54,7 @@ def class_colormap(classes: ClassTable, *, dense: bool) -> DirectLabelColormap:
 
 
 def find_layer(viewer: Any, role: str, name: str = "") -> Any | None:
-    """The layer that Densify marked with a role (and a key within it), if it is still there."""
+    """Return the layer that Densify marked with a role (and a name within it), if it is there."""
     for layer in viewer.layers:
         mark = layer.metadata.get(KEY)
         if mark and mark["role"] == role and mark.get("name", "") == name:
@@ -68,7 +68,7 @@ def mark_layer(layer: Layer, role: str, name: str = "") -> None:
 
 
 def active_image(viewer: Any) -> Image | None:
-    """The active Image layer, or else the only one that there is."""
+    """Return the active Image layer, or else the only one that there is."""
     active = viewer.layers.selection.active
     if isinstance(active, Image):
         return active

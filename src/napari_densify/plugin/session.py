@@ -29,7 +29,7 @@ DEFAULT_BUDGET_S = 60.0
 
 
 def default_train_settings() -> TrainSettings:
-    """Settings that a new session starts with."""
+    """Return the settings that a new session starts with."""
     return TrainSettings(budget_s=DEFAULT_BUDGET_S)
 
 
@@ -104,7 +104,7 @@ class Session:
             return default
 
     def require_project(self) -> Project:
-        """The project.
+        """Return the project.
 
         Raises
         ------
@@ -187,7 +187,7 @@ class Session:
         return total
 
     def advice(self) -> str:
-        """What to paint before a training makes sense; empty if it does."""
+        """Say what to paint before a training makes sense; empty if it does."""
         if self.project is None:
             return ""
         counts, classes = self.training_counts(), self.classes
@@ -206,7 +206,7 @@ class Session:
         return f"Not painted yet, so not learned: {', '.join(missing)}." if missing else ""
 
     def proposed_held_out(self) -> int | None:
-        """A painted slice worth holding out: from five painted slices on, one in five."""
+        """Return a painted slice worth holding out: from five painted slices on, one in five."""
         painted = sorted(self.slice_counts())
         if len(painted) < 5 or len(self.held_out & set(painted)) >= len(painted) // 5:
             return None
@@ -223,7 +223,7 @@ class Session:
             )
 
     def train_request(self) -> ask.TrainRequest:
-        """The request of a new round of training.
+        """Return the request of a new round of training.
 
         Raises
         ------
@@ -248,7 +248,7 @@ class Session:
         )
 
     def predict_request(self, view: Region | None = None) -> ask.PredictRequest:
-        """The request of a prediction by the chosen round, nearest to ``view`` first.
+        """Return the request of a prediction by the chosen round, nearest to ``view`` first.
 
         Raises
         ------
@@ -267,7 +267,7 @@ class Session:
         )
 
     def compare_request(self, methods: Sequence[str]) -> ask.CompareRequest:
-        """The request of a comparison of methods, and of the chosen round if there is one.
+        """Return the request of a comparison of methods, and of the chosen round if there is one.
 
         Raises
         ------
@@ -289,7 +289,7 @@ class Session:
         )
 
     def suggest_request(self) -> ask.SuggestRequest:
-        """The request for slices that are worth painting next.
+        """Return the request for slices that are worth painting next.
 
         Raises
         ------
@@ -304,7 +304,7 @@ class Session:
         )
 
     def chosen_round(self) -> Round:
-        """The round that predicts: the chosen one, or else the last.
+        """Return the round that predicts: the chosen one, or else the last.
 
         Raises
         ------
@@ -324,12 +324,12 @@ class Session:
     # what the engine says
 
     def begin(self, job: Job) -> None:
-        """A job was sent to the engine."""
+        """Take note that a job was sent to the engine."""
         self.job = job
         self.job_changed.emit()
 
     def change_job(self, **changes: Any) -> None:
-        """The job was paused, resumed or asked to stop."""
+        """Take note that the job was paused, resumed or asked to stop."""
         if self.job is not None:
             self.job = Job(**{**vars(self.job), **changes})
             self.job_changed.emit()
@@ -374,7 +374,6 @@ class Session:
         self.job_ended.emit(job, event)
 
     def _keep(self, job: Job, event: Done) -> None:
-        project = self.require_project()
         if job.kind == "compare":
             self.comparison = list(event.result.get("rows") or ())
             self.scores_changed.emit()
@@ -382,7 +381,6 @@ class Session:
             self.suggested = tuple(event.result.get("suggestions", ()))
             self.paint_changed.emit()
         verb = "stopped; what was done is kept" if event.stopped else "done"
-        project.log(job.kind, event.result)
         self.said.emit("info", f"{job.title}: {verb}")
 
     def _end_round(self, event: Done | Failed) -> None:
@@ -396,13 +394,13 @@ class Session:
 
 
 def bounds_of(region: Region) -> ask.Bounds:
-    """A region as it travels in messages."""
+    """Return a region as it travels in messages."""
     z, y, x = ((s.start, s.stop) for s in region)
     return z, y, x
 
 
 def vars_of(log: TrainingLog) -> dict[str, list[float]]:
-    """The curves of a training as plain lists."""
+    """Return the curves of a training as plain lists."""
     return {
         "seconds": log.seconds,
         "loss": log.loss,

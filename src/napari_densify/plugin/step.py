@@ -11,7 +11,10 @@ from superqt import QCollapsible
 
 from napari_densify.plugin.workbench import Workbench, workbench_of
 
-__all__ = ["Panel", "Step", "button", "collapsible", "hint"]
+__all__ = ["Panel", "Part", "Step", "button", "collapsible", "hint"]
+
+
+_UNBOUNDED = 16777215  # QWIDGETSIZE_MAX, which the bindings don't export
 
 
 class Step(QWidget):
@@ -87,7 +90,7 @@ class Panel(QScrollArea):
 
 
 def button(text: str, tip: str, action: Callable[[], Any], *, name: str = "") -> QPushButton:
-    """A push button with a tooltip."""
+    """Return a push button with a tooltip."""
     made = QPushButton(text)
     made.setToolTip(tip)
     made.setObjectName(name or text.lower().replace(" ", "-").rstrip("…"))
@@ -96,7 +99,7 @@ def button(text: str, tip: str, action: Callable[[], Any], *, name: str = "") ->
 
 
 def hint(text: str = "", *, name: str = "") -> QLabel:
-    """A line of explanation that wraps."""
+    """Return a line of explanation that wraps."""
     made = QLabel(text)
     made.setObjectName(name)
     made.setWordWrap(True)
@@ -104,14 +107,22 @@ def hint(text: str = "", *, name: str = "") -> QLabel:
     return made
 
 
-def collapsible(title: str, content: Any, *, expanded: bool = False) -> QCollapsible:
-    """A collapsible part, quick and with napari-like arrows."""
-    made = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
-    made.setDuration(0)
+class Part(QCollapsible):
+    """A part that folds; unfolded it takes the height that its content has at that time."""
+
+    def _expand_collapse(self, direction: Any, animate: bool = True, emit: bool = True) -> None:
+        super()._expand_collapse(direction, False, emit)
+        if self.isExpanded():
+            self.content().setMaximumHeight(_UNBOUNDED)
+
+
+def collapsible(title: str, content: QWidget, *, expanded: bool = False) -> Part:
+    """Make a part that folds, with napari-like arrows."""
+    made = Part(title, expandedIcon="▾", collapsedIcon="▸")
     made.layout().setContentsMargins(0, 0, 0, 0)
     made.setContent(content)
     if expanded:
-        made.expand(animate=False)
+        made.expand()
     else:
-        made.collapse(animate=False)
+        made.collapse()
     return made

@@ -167,11 +167,10 @@ class VolumeStep(Step):
                 self._candidate = candidate_of(layer)
             except InputError as error:
                 self._refusal = str(error)
-        if self._candidate is not None and self.session.project is None:
-            if before is None or before.array is not self._candidate.array:
-                self._edited = False
-                self.folder.setText(str(self._candidate.folder))
-                self._show_size(self._candidate.spacing)
+        if self.session.project is None and _is_new(self._candidate, before):
+            self._edited = False
+            self.folder.setText(str(self._candidate.folder))
+            self._show_size(self._candidate.spacing)
         self._sync()
 
     def _show_size(self, spacing: Any) -> None:
@@ -285,3 +284,7 @@ class VolumeStep(Step):
             self.open_path(url.toLocalFile())
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
+
+
+def _is_new(candidate: Candidate | None, before: Candidate | None) -> bool:
+    return candidate is not None and (before is None or before.array is not candidate.array)

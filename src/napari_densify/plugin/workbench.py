@@ -36,7 +36,7 @@ COUNT_EVERY_MS = 250
 
 
 def workbench_of(viewer: Any) -> Workbench:
-    """The workbench of a viewer, made when first asked for."""
+    """Return the workbench of a viewer, made when first asked for."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _BENCHES:
         _BENCHES[viewer] = Workbench(viewer)
@@ -86,12 +86,12 @@ class Workbench(QObject):
     # who uses it
 
     def use(self) -> None:
-        """A widget opened."""
+        """Take note that a widget opened."""
         self._users += 1
         self._ending = False
 
     def release(self) -> None:
-        """A widget closed; after the last one the engine goes, its work saved."""
+        """Take note that a widget closed; after the last one the engine goes, its work saved."""
         self._users -= 1
         if self._users > 0:
             return
@@ -102,7 +102,7 @@ class Workbench(QObject):
             self.stop()
 
     def close(self) -> None:
-        """The viewer closes: put everything on disk and end the engine."""
+        """Put everything on disk and end the engine."""
         self.client.close()
         self.session.close()
 
