@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
 
 from napari_densify.project.lock import ProjectLock
 
@@ -59,12 +59,25 @@ def test_a_damaged_note_of_the_holder_is_no_obstacle(tmp_path, holder):
     assert "another viewer" in ProjectLock(tmp_path).refusal
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_only_shown(tmp_path):
-    tmp_path.chmod(0o500)
-    try:
-        lock = ProjectLock(tmp_path)
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_folder_that_cannot_be_written_is_only_shown(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("filelock.BaseFileLock.acquire", refuse)
+    lock = ProjectLock(tmp_path)
     assert not lock.held
-    assert "shown only" in lock.refusal
+    assert lock.refusal == "cannot be written (Permission denied): it is shown only"
+
+
+def test_drives_without_locks_get_a_lock_file(tmp_path, monkeypatch):
+    def missing(self):
+        raise NotImplementedError("flock is not supported here")
+
+    monkeypatch.setattr(FileLock, "_acquire", missing)
+    first = ProjectLock(tmp_path)
+    assert first.held
+    assert not ProjectLock(tmp_path).held
+    first.release()
+    last = ProjectLock(tmp_path)
+    assert last.held
+    last.release()
