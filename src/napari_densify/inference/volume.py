@@ -18,6 +18,7 @@ from napari_densify.core.labels import label_dtype
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import PredictSettings, Triple
 from napari_densify.core.volume import Volume
+from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
 from napari_densify.inference.memory import recall
 from napari_densify.inference.predictor import Predictor
@@ -103,6 +104,7 @@ def predict_volume(
     settings, control = settings or PredictSettings(), control or JobControl()
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    keep_freed_memory()
     device = select_device(settings.device)
     region = parse_region(settings.region, volume.shape) if settings.region else None
     predictor = Predictor(

@@ -14,6 +14,7 @@ from napari_densify.core.events import Event, ModelSaved, Notice, Plan, Progress
 from napari_densify.core.labels import ClassTable, require_trainable
 from napari_densify.core.normalisation import measure_intensity
 from napari_densify.core.settings import TrainSettings
+from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
 from napari_densify.networks import load_model, save_model
 from napari_densify.training.clock import Clock
@@ -96,6 +97,7 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
+    keep_freed_memory()
 
     volumes = [s.volume for s in sources]
     intensities = [measure_intensity(v) for v in volumes]
