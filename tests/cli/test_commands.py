@@ -30,9 +30,12 @@ def test_info(densify, files):
     assert result["spacing_nm"] == [20, 10, 10]
     assert result["dtype"] == "uint8"
     assert result["memory"]["image_bytes"] == 8 * 48 * 48
+    assert result["memory"]["predict_bytes"] > 8 * 48 * 48
+    assert result["estimate"]["predict_s"] > 0
     said = densify("info", files.image).out
     assert "8 x 48 x 48" in said
     assert "20 x 10 x 10 nm" in said
+    assert "time to predict" in said
 
 
 def test_info_says_where_no_voxel_size_is_stated(densify, files):

@@ -46,10 +46,13 @@ def show_info(console: Console, result: Result) -> None:
         ("chunks (Z, Y, X)", " x ".join(map(str, chunks)) if chunks else "none"),
         ("memory, image", _say_bytes(memory["image_bytes"])),
         ("memory, labels", _say_bytes(memory["labels_bytes"])),
+        ("memory to predict", f"about {_say_bytes(memory['predict_bytes'])}"),
         ("time to read", _about(estimate["read_s"])),
-        ("time to predict", _about(estimate.get("predict_s"))),
+        ("time to predict", f"{_about(estimate['predict_s'])} on {estimate['device']}"),
+        ("network", estimate["plan"]),
     ]
-    _pairs(console, [*rows, *((key, str(value)) for key, value in result.get("more", {}).items())])
+    rows += [("note", note) for note in result.get("notes", ())]
+    _pairs(console, rows)
 
 
 def show_training(console: Console, result: Result) -> None:
@@ -181,9 +184,7 @@ def _number(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _about(seconds: float | None) -> str:
-    if seconds is None:
-        return "not known"
+def _about(seconds: float) -> str:
     return "under a second" if seconds < 1 else f"about {say_duration(seconds)}"
 
 

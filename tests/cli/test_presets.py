@@ -1,0 +1,65 @@
+"""Presets, single parameters and exported packages by command line, from file to file."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_densify.core.model_file import read_spec
+from napari_densify.io import open_labels
+
+
+def train(densify, files, *words, output="model.safetensors"):
+    target = files.folder / output
+    outcome = densify(
+        "train", files.image, "--annotations", files.paint, "-o", target,
+        "--device", "cpu", *words,
+    )  # fmt: skip
+    return outcome, target
+
+
+def test_a_preset_with_single_parameters_trains_predicts_and_is_exported(densify, files):
+    outcome, model = train(
+        densify, files, "--preset", "membrane", "--steps", "2",
+        "--set", "base_channels=4", "--set", "patch=1,32,32",
+        "--set", "loss.kind=tversky", "--set", "loss.tversky_alpha=0.4",
+        "--set", "network.dropout=0.1", "--set", "augment.shear=0",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    spec = read_spec(model)
+    plan = spec.training["plan"]
+    assert spec.network.head == "sigmoid"
+    assert spec.network.dropout == 0.1
+    assert (plan["loss"]["kind"], plan["loss"]["tversky_alpha"]) == ("tversky", 0.4)
+    assert plan["augment"]["shear"] == 0
+    package = files.folder / "model.zip"
+    assert densify("export", model, "-o", package).code == 0
+    found = {}
+    for source in (model, package):
+        target = files.folder / f"{source.suffix[1:]}.tif"
+        outcome = densify("predict", files.image, "--model", source, "-o", target)
+        assert outcome.code == 0, outcome.err
+        found[source] = open_labels(target).read_labels()
+    assert (found[model] == found[package]).all()
+    outcome, _ = train(
+        densify, files, "--init", package, "--steps", "1", output="tuned.safetensors"
+    )
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--preset", "paper-4d"], "paper-3d"),
+        (["--set", "loss.gamma=1"], "gamma"),
+        (["--set", "wheel.size=1"], "network, loss, augment, schedule"),
+        (["--set", "loss=mse"], "loss"),
+        (["--preset", "paper-3d", "--set", "patch=64,64,64"], "next larger size that fits"),
+        (["--steps", "2", "--resume"], "no unfinished training"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_code_2(densify, files, words, said):
+    outcome, model = train(densify, files, *words)
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not model.exists()
