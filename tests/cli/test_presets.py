@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_densify.core.model_file import read_spec
-from napari_densify.io import open_labels
+from napari_densify.io import open_image, open_labels, write_volume
 
 
 def train(densify, files, *words, output="model.safetensors"):
@@ -33,10 +33,13 @@ def test_a_preset_with_single_parameters_trains_predicts_and_is_exported(densify
     assert plan["augment"]["shear"] == 0
     package = files.folder / "model.zip"
     assert densify("export", model, "-o", package).code == 0
+    # Another volume: for its own the model also remembers the paint, the package doesn't.
+    trained_on = open_image(files.image)
+    other = write_volume(files.folder / "other.tif", trained_on.read()[0][::-1])
     found = {}
     for source in (model, package):
         target = files.folder / f"{source.suffix[1:]}.tif"
-        outcome = densify("predict", files.image, "--model", source, "-o", target)
+        outcome = densify("predict", other, "--model", source, "-o", target)
         assert outcome.code == 0, outcome.err
         found[source] = open_labels(target).read_labels()
     assert (found[model] == found[package]).all()
