@@ -105,7 +105,7 @@ def _scale_features(plane: Plane, sigma: float, config: FeatureConfig) -> Iterat
         yield smooth
     gy, gx = _derivative(smooth, 0), _derivative(smooth, 1)
     if "edges" in config.kinds:
-        yield sigma * np.sqrt(gy * gy + gx * gx)
+        yield np.float32(sigma) * np.sqrt(gy * gy + gx * gx)
     if "hessian" in config.kinds:
         yy, xx, xy = _derivative(gy, 0), _derivative(gx, 1), _derivative(gy, 1)
         mean = 0.5 * (yy + xx)

@@ -27,7 +27,10 @@ _DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 def cudnn_version() -> int | None:
     """Version of cuDNN, for example 90800 for 9.8.0; None without one."""
-    return torch.backends.cudnn.version() if torch.cuda.is_available() else None
+    if not torch.cuda.is_available():
+        return None
+    version: int | None = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return version
 
 
 def measure(device: torch.device) -> Iterator[dict[str, Any]]:
@@ -79,7 +82,7 @@ def _convolve(x: torch.Tensor, w: torch.Tensor, *, backward: bool) -> list[torch
     x, w = x.detach().requires_grad_(), w.detach().requires_grad_()
     out = torch.nn.functional.conv3d(x, w, padding=1)
     slope = torch.linspace(-1, 1, out.shape[-1], device=x.device, dtype=x.dtype)
-    out.backward(slope.expand_as(out))
+    out.backward(slope.expand_as(out))  # type: ignore[no-untyped-call]
     return [out.detach(), *(g for g in (x.grad, w.grad) if g is not None)]
 
 
