@@ -47,7 +47,7 @@ def test_neighbouring_slices_come_along_with_the_image_only() -> None:
     labels[4] = np.arange(16) % 2
     image = torch.arange(9, dtype=torch.float32).view(1, 9, 1, 1).expand(1, 9, 16, 16).contiguous()
     crop = Crop(image, None, torch.from_numpy(labels.astype(np.int16)), (0, 0, 0))
-    sampler = PatchSampler([crop], (1, 8, 8), (1, 1, 1), classes=2, neighbours=2, mirror=False)
+    sampler = PatchSampler([crop], (1, 8, 8), (1, 1, 1), classes=2, reach=2, mirror=False)
     batch = sampler.draw(3)
     assert batch.image.shape == (3, 1, 5, 8, 8)
     assert batch.labels.shape == (3, 1, 8, 8)

@@ -31,6 +31,7 @@ class ModelSpec(Settings):
     neighbours: int = Field(
         0, ge=0, description="Slices on either side that a planar network sees as channels"
     )
+    neighbour_step: int = Field(1, ge=1, description="Slices from one neighbour to the next")
     subvoxel: bool = Field(
         False,
         description="The network sees every voxel of a working cell as a channel and predicts "
@@ -53,3 +54,8 @@ class ModelSpec(Settings):
     training: dict[str, Any] = Field(
         default_factory=dict, description="Settings, plan, steps, seconds, versions: for the record"
     )
+
+    @property
+    def slice_reach(self) -> int:
+        """Slices beyond either end of a region that its neighbours come from."""
+        return self.neighbours * self.neighbour_step

@@ -196,6 +196,12 @@ class TrainSettings(Settings):
         title="Neighbouring slices",
         description="Slices on either side that a planar network sees beside each slice",
     )
+    neighbour_step: Annotated[int, Field(ge=1, le=32)] | None = Field(
+        None,
+        title="Neighbour step",
+        description="Slices from one neighbouring slice to the next",
+        json_schema_extra={"unit": "slices"},
+    )
     guidance: Annotated[float, Field(ge=0, le=10)] | None = Field(
         None,
         title="Guidance",

@@ -87,10 +87,12 @@ class ExportedNetwork(nn.Module):
         if self.features is not None:
             bank = self.features(network_input(image, None, factor, False))
             bank = ((bank - self.feature_offset) * self.feature_gain).clamp(-20, 20)
-        ends = self.spec.neighbours * factor[0]
+        ends = self.spec.slice_reach * factor[0]
         if ends:
             image = F.pad(image, (0, 0, 0, 0, ends, ends), mode="replicate")
-        mixed = network_input(image, bank, factor, self.spec.subvoxel, self.spec.neighbours)
+        mixed = network_input(
+            image, bank, factor, self.spec.subvoxel, self.spec.neighbours, self.spec.neighbour_step
+        )
         return class_scores(spec_logits(self.network(mixed), self.spec), self.spec)
 
 

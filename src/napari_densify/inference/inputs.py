@@ -116,6 +116,7 @@ def network_input(
     factor: Triple,
     subvoxel: bool,
     neighbours: int = 0,
+    step: int = 1,
 ) -> torch.Tensor:
     """Mix image and features into channels on the working grid.
 
@@ -123,7 +124,7 @@ def network_input(
     ----------
     image
         ``(N, C, Z, Y, X)`` at full resolution, whole working cells; deeper than the
-        result by ``neighbours`` cells at either end.
+        result by ``neighbours * step`` cells at either end.
     features
         ``(N, F, z, y, x)`` on the working grid, or None.
     factor
@@ -132,6 +133,8 @@ def network_input(
         Keep each voxel of a cell as a channel of its own instead of their mean.
     neighbours
         Slices on either side that become channels (2.5D).
+    step
+        Slices from one of them to the next.
 
     Returns
     -------
@@ -146,8 +149,8 @@ def network_input(
         )
     else:
         mixed = cells.float().mean((3, 5, 7)).to(image.dtype)
-    depth = mixed.shape[2] - 2 * neighbours
-    slices = [mixed.narrow(2, i, depth) for i in range(2 * neighbours + 1)]
+    depth = mixed.shape[2] - 2 * neighbours * step
+    slices = [mixed.narrow(2, i * step, depth) for i in range(2 * neighbours + 1)]
     parts = slices if features is None else [*slices, features]
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 

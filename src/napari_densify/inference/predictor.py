@@ -121,13 +121,13 @@ class Predictor:
         voxels = encoded.image[fine][None].to(self.device)
         bank = None
         if encoded.features is not None:
-            ends = self.spec.neighbours
+            ends = self.spec.slice_reach
             depth = encoded.features.shape[1]
             cropped = encoded.features[coarse][:, ends : depth - ends]
             scaled = scale_features(cropped, self.spec.feature_offset, self.spec.feature_gain)
             bank = scaled[None].to(self.device)
         probabilities = self._averaged(voxels, bank)
-        skipped = (self.spec.neighbours * factor[0], fine[2].start, fine[3].start)
+        skipped = (self.spec.slice_reach * factor[0], fine[2].start, fine[3].start)
         crop = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
         out: npt.NDArray[np.float32] = probabilities[(slice(None), *crop)].cpu().numpy()
         return out if self._memory is None else _weigh(out, self._memory.log_prior(region))
@@ -175,7 +175,12 @@ class Predictor:
 
     def _forward(self, voxels: torch.Tensor, bank: torch.Tensor | None) -> torch.Tensor:
         inputs = network_input(
-            voxels, bank, self.spec.working_factor, self.spec.subvoxel, self.spec.neighbours
+            voxels,
+            bank,
+            self.spec.working_factor,
+            self.spec.subvoxel,
+            self.spec.neighbours,
+            self.spec.neighbour_step,
         )
         with torch.autocast(
             self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None

@@ -129,7 +129,7 @@ class PaintReader:
     @property
     def _reach(self) -> Triple:
         depth, height, width = self._plan.patch
-        return depth + 2 * self._plan.neighbours, height, width
+        return depth + 2 * self._plan.slice_reach, height, width
 
     def _is_held_out(self, box: Region) -> bool:
         return all(z in self._held_out for z in range(box[0].start, box[0].stop))

@@ -51,6 +51,7 @@ class TrainPlan(Recipe):
     working_factor: Triple = (1, 1, 1)
     subvoxel: bool = False
     neighbours: int = 0
+    neighbour_step: int = 1
     guidance: float = 0.0
     features: FeatureConfig | None = None
     patch: Triple = (16, 64, 64)
@@ -61,6 +62,11 @@ class TrainPlan(Recipe):
     device: str = "cpu"
     precision: str = "auto"
     explanation: str = ""
+
+    @property
+    def slice_reach(self) -> int:
+        """Slices beyond either end of a patch that its neighbours come from."""
+        return self.neighbours * self.neighbour_step
 
     @property
     def margin(self) -> Triple:
@@ -129,6 +135,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "working_factor": factor,
         "subvoxel": subvoxel,
         "neighbours": _neighbours(settings, facts, patch),
+        "neighbour_step": settings.neighbour_step or _neighbour_step(facts, factor),
         "guidance": _guidance(settings, features),
         "features": features,
         "patch": patch,
@@ -155,6 +162,7 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
         "working_factor": factor,
         "subvoxel": subvoxel,
         "neighbours": neighbours,
+        "neighbour_step": settings.neighbour_step or init.neighbour_step,
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -186,7 +194,7 @@ def _working_factor(facts: Facts) -> Triple:
     _, y, x = facts.shape
     if min(y, x) < 256:
         return 1, 1, 1
-    return (2 if facts.anisotropy < 1.5 and facts.shape[0] >= 64 else 1), 2, 2
+    return 1, 2, 2  # not along Z: paint lies in single slices
 
 
 def _patch(grid: tuple[int, ...]) -> Triple:
@@ -194,6 +202,11 @@ def _patch(grid: tuple[int, ...]) -> Triple:
     # step learns several times more than one of a block with a painted slice in it.
     side = 128 if min(grid[1:]) >= 128 else 96
     return 1, side, side
+
+
+def _neighbour_step(facts: Facts, factor: Triple) -> int:
+    """Far enough apart to show something new: about a pixel and a half of the working grid."""
+    return max(1, round(1.5 * factor[2] / facts.anisotropy))
 
 
 def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
@@ -283,6 +296,7 @@ def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
         working_factor=plan.working_factor,
         subvoxel=plan.subvoxel,
         neighbours=plan.neighbours,
+        neighbour_step=plan.neighbour_step,
         features=plan.features,
         patch=plan.patch,
         context=_context(plan),
@@ -299,6 +313,6 @@ def _context(plan: TrainPlan) -> Triple:
         z, y, x = valid_margin(plan.network)
         return z + around, y, x
     if plan.preset in ("auto", "fast"):
-        return plan.neighbours if plan.patch[0] == 1 else max(2, plan.patch[0] // 2), 32, 32
+        return plan.slice_reach if plan.patch[0] == 1 else max(2, plan.patch[0] // 2), 32, 32
     z, y, x = receptive_radius(plan.network)
     return min(z, max(around, plan.patch[0] // 2)), min(y, 64), min(x, 64)

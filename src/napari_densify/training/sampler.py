@@ -66,7 +66,7 @@ class PatchSampler:
         Seed of all choices.
     mirror
         Flip and transpose patches at random.
-    neighbours
+    reach
         Slices beyond either end of a patch that its image (not its labels) brings along.
     margin
         Working cells (Z, Y, X) at the border of a patch where nothing is learned:
@@ -82,7 +82,7 @@ class PatchSampler:
         classes: int,
         seed: int = 0,
         mirror: bool = True,
-        neighbours: int = 0,
+        reach: int = 0,
         margin: Triple = (0, 0, 0),
     ) -> None:
         self.crops = list(crops)
@@ -90,7 +90,7 @@ class PatchSampler:
         self._random = np.random.default_rng(seed)
         self._mirror = mirror
         self._margin = margin
-        self._ends = (neighbours, 0, 0)
+        self._ends = (reach, 0, 0)
         self._centres = self._find_centres()
 
     @property

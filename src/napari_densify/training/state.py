@@ -105,7 +105,12 @@ class TrainingState:
             margin=voxel_margin(self.plan),
         )
         inputs = network_input(
-            image, bank, self.plan.working_factor, self.plan.subvoxel, self.plan.neighbours
+            image,
+            bank,
+            self.plan.working_factor,
+            self.plan.subvoxel,
+            self.plan.neighbours,
+            self.plan.neighbour_step,
         )
         inputs = inputs.contiguous(memory_format=self.layout)
         enabled = self.dtype is not None

@@ -172,5 +172,5 @@ def make_sampler(
         seed=plan.seed if seed is None else seed,
         mirror=plan.augment.flips,
         margin=plan.margin,
-        neighbours=plan.neighbours,
+        reach=plan.slice_reach,
     )
