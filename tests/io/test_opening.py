@@ -384,3 +384,28 @@ def test_large_label_planes_are_not_read_to_open_them(tmp_path, monkeypatch):
             file.truncate(file.tell() + int(np.prod(shape)))
         assert open_labels(path).shape == shape
         assert sum(counts) <= most
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_an_ome_tiff_of_several_files(options, tmp_path):
+    """Each file holds a slice of the volume that the metadata describe."""
+    stack = np.random.default_rng(0).integers(0, 255, (3, 20, 30), np.uint8)
+    parts = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1">'
+        f'<UUID FileName="part{z}.ome.tif">urn:uuid:{z}</UUID></TiffData>'
+        for z in range(3)
+    )
+    for z, plane in enumerate(stack):
+        xml = (
+            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:{z}"><Image ID="Image:0"><Pixels ID="Pixels:0" Type="uint8" '
+            'DimensionOrder="XYZCT" SizeX="30" SizeY="20" SizeZ="3" SizeC="1" SizeT="1" '
+            'PhysicalSizeX="0.004" PhysicalSizeY="0.004" PhysicalSizeZ="0.04">'
+            f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{parts}</Pixels></Image></OME>'
+        )
+        path = tmp_path / f"part{z}.ome.tif"
+        _save(path, plane, description=xml, metadata=None, **options)
+    volume = open_image(tmp_path / "part0.ome.tif")
+    assert volume.spacing == pytest.approx((40, 4, 4))
+    np.testing.assert_array_equal(volume.read()[0], stack)
+    np.testing.assert_array_equal(volume.data[2], stack[2])

@@ -66,7 +66,7 @@ class ChunkedTiff:
         mode = CHUNKMODE.PAGE if self._by_plane else CHUNKMODE.STRILE
         self._array = zarr.open_array(self._series.aszarr(chunkmode=mode), mode="r")
         self.chunks: tuple[int, ...] = tuple(self._array.chunks)
-        self._file.close()
+        self._close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ChunkedTiff, self._arguments
@@ -91,7 +91,15 @@ class ChunkedTiff:
                     return np.asarray(self._array[key])
                 return np.stack([self._plane(z)[key[1:]] for z in range(key[0].start, key[0].stop)])
             finally:
-                self._file.close()
+                self._close()
+
+    def _close(self) -> None:
+        """Close the file, and the others that an OME-TIFF may be spread over."""
+        self._file.close()
+        if self._series.is_multifile:
+            for page in self._series.pages:
+                if page is not None:
+                    page.parent.filehandle.close()
 
     def _plane(self, z: int) -> npt.NDArray[Any]:
         if z not in self._planes:
@@ -110,9 +118,9 @@ class ChunkedTiff:
         numbers = range(1)
         if len(lead) > 0 and len(pages) == prod(lead):
             numbers = range(key[0].start * per_index, key[0].stop * per_index)
-        for page in (pages[i] for i in numbers):
+        for page in filter(None, (pages[i] for i in numbers)):
             ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
-            if ends and max(ends) > self._stamp[0]:
+            if ends and max(ends) > page.parent.filehandle.size:
                 raise InputError(
                     "the file is cut off: a page lies beyond its end",
                     where=self._arguments[0],
