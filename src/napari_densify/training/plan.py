@@ -205,8 +205,8 @@ def _patch(grid: tuple[int, ...]) -> Triple:
 
 
 def _neighbour_step(facts: Facts, factor: Triple) -> int:
-    """Far enough apart to show something new: about a pixel and a half of the working grid."""
-    return max(1, round(1.5 * factor[2] / facts.anisotropy))
+    """Far enough apart to show something new: about a pixel of the working grid."""
+    return max(1, round(factor[2] / facts.anisotropy))
 
 
 def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
