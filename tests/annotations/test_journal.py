@@ -70,3 +70,16 @@ def test_a_cleared_journal_is_empty(journal):
     journal.clear()
     assert journal.read() == {}
     assert journal.size() == 0
+
+
+def test_rotated_records_are_read_before_newer_ones_until_they_are_dropped(journal):
+    journal.append({(0, 0, 0): chunk(1), (1, 0, 0): chunk(1)})
+    journal.rotate()
+    assert journal.size() == 0
+    journal.append({(0, 0, 0): chunk(2)})
+    assert {i: int(c.max()) for i, c in journal.read().items()} == {(0, 0, 0): 2, (1, 0, 0): 1}
+    journal.drop_older()
+    assert {i: int(c.max()) for i, c in journal.read().items()} == {(0, 0, 0): 2}
+    journal.rotate()
+    journal.clear()
+    assert journal.read() == {}

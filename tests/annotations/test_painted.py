@@ -157,7 +157,7 @@ def test_a_full_disk_is_told_once_keeps_everything_and_is_overcome(path, monkeyp
     store = AnnotationStore(path)
     attempts, errors, recovered = [], [], threading.Event()
     room, tried = threading.Event(), threading.Event()
-    write = store.write_chunks
+    write = store.journal
 
     def limited(chunks):
         if not room.is_set():
@@ -167,7 +167,7 @@ def test_a_full_disk_is_told_once_keeps_everything_and_is_overcome(path, monkeyp
             raise OSError(28, "No space left on device")
         write(chunks)
 
-    monkeypatch.setattr(store, "write_chunks", limited)
+    monkeypatch.setattr(store, "journal", limited)
     array = PaintedArray(store, interval_s=0.01, on_error=errors.append, on_recovered=recovered.set)
     array[1, :40, :40] = 1
     assert tried.wait(10)
@@ -203,14 +203,14 @@ def test_a_listener_that_fails_loses_no_stroke(path, caplog):
 def test_what_is_painted_while_a_flush_is_under_way_is_written_too(path, monkeypatch):
     store = AnnotationStore(path)
     array = PaintedArray(store, interval_s=NEVER)
-    write = store.write_chunks
+    write = store.journal
 
     def paint_meanwhile(chunks):
         if array[0, 0, 0] == 1:
             array[0, 0, 0] = 2
         write(chunks)
 
-    monkeypatch.setattr(store, "write_chunks", paint_meanwhile)
+    monkeypatch.setattr(store, "journal", paint_meanwhile)
     array[0, 0, 0] = 1
     array.close()
     assert on_disk(path)[0, 0, 0] == 2
@@ -224,12 +224,17 @@ def test_what_is_closed_takes_no_stroke_that_would_be_lost(path):
         array[0, 0, 0] = 1
 
 
-def test_a_read_only_store_is_not_painted_on(path):
+def test_a_read_only_store_is_not_painted_on(path, monkeypatch):
+    monkeypatch.setattr("napari_densify.annotations.store._JOURNAL_LIMIT", 1)
+    writer = AnnotationStore(path)
+    writer.journal({(0, 0, 0): np.ones((1, 32, 32), np.uint8)})
+    files = sorted(path.rglob("*"))
     array = PaintedArray(AnnotationStore(path, read_only=True))
     with pytest.raises(InputError, match="read-only"):
         array[0, 0, 0] = 1
     assert array[0, 0, 0] == 0
     array.close()
+    assert sorted(path.rglob("*")) == files, "it meddled with the journal of the writer"
 
 
 def test_terabytes_are_painted_on_like_megabytes(tmp_path):

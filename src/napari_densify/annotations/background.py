@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -44,12 +45,15 @@ class BackgroundWriter:
         self._changed = threading.Event()
         self._stopped = threading.Event()
         self._failing = False
+        self._since = 0.0
         self._thread = threading.Thread(target=self._run, name="densify-writer", daemon=True)
         self._thread.start()
 
     def notify(self) -> None:
         """Say that there is something to write."""
-        self._changed.set()
+        if not self._changed.is_set():
+            self._since = time.monotonic()
+            self._changed.set()
 
     def stop(self) -> None:
         """End the thread; what is unsaved stays so."""
@@ -61,7 +65,8 @@ class BackgroundWriter:
     def _run(self) -> None:
         while True:
             self._changed.wait()
-            if self._stopped.wait(_RETRY_S if self._failing else self._interval_s):
+            left = self._since + self._interval_s - time.monotonic()
+            if self._stopped.wait(_RETRY_S if self._failing else max(0.0, left)):
                 return
             self._changed.clear()
             self._attempt()

@@ -10,6 +10,8 @@ from napari_densify.core.blocks import Region
 
 __all__ = ["ChunkGrid", "ChunkIndex", "rows_of"]
 
+_LONGEST_ROW = 16
+
 ChunkIndex = tuple[int, int, int]
 """Position of a chunk in the grid (Z, Y, X)."""
 
@@ -78,10 +80,10 @@ class ChunkGrid:
 
 
 def rows_of(indices: Iterable[ChunkIndex]) -> list[list[ChunkIndex]]:
-    """Group chunks into runs of neighbours along X."""
+    """Group chunks into runs of neighbours along X, none of them long."""
     rows: list[list[ChunkIndex]] = []
     for z, y, x in sorted(indices):
-        if rows and rows[-1][-1] == (z, y, x - 1):
+        if rows and rows[-1][-1] == (z, y, x - 1) and len(rows[-1]) < _LONGEST_ROW:
             rows[-1].append((z, y, x))
         else:
             rows.append([(z, y, x)])

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from napari_densify.annotations.chunks import ChunkGrid, ChunkIndex
 from napari_densify.core.blocks import region_shape
+from napari_densify.core.files import replace
 
 __all__ = ["Journal"]
 
@@ -39,6 +40,7 @@ class Journal:
 
     def __init__(self, path: Path, *, grid: ChunkGrid, dtype: np.dtype[Any]) -> None:
         self.path = path
+        self._older = path.with_name(f"{path.name}.older")
         self._grid = grid
         self._dtype = dtype
 
@@ -63,10 +65,7 @@ class Journal:
 
     def read(self) -> dict[ChunkIndex, npt.NDArray[Any]]:
         """Latest content of every chunk in a complete batch."""
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return {}
+        content = _read(self._older) + _read(self.path)
         latest: dict[ChunkIndex, bytes] = {}
         batch: dict[ChunkIndex, bytes] = {}
         for magic, index, payload in _unpack(content):
@@ -78,19 +77,39 @@ class Journal:
         return {index: self._decode(index, payload) for index, payload in latest.items()}
 
     def size(self) -> int:
-        """Bytes on disk."""
+        """Bytes appended since :meth:`rotate`."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
+    def rotate(self) -> None:
+        """Begin a new file; what was appended so far can be dropped on its own.
+
+        Only after :meth:`drop_older`.
+        """
+        replace(self.path, self._older)
+
+    def drop_older(self) -> None:
+        """Forget what was appended before :meth:`rotate`: it is safe elsewhere."""
+        self._older.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Forget everything: the chunks are safe elsewhere."""
+        # The older file first: after a kill in between, newer records still come last.
+        self.drop_older()
         self.path.unlink(missing_ok=True)
 
     def _decode(self, index: ChunkIndex, payload: bytes) -> npt.NDArray[Any]:
         values = np.frombuffer(zlib.decompress(payload), self._dtype)
         return values.reshape(region_shape(self._grid.region(index))).copy()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _pack(magic: bytes, index: ChunkIndex, content: bytes) -> bytes:

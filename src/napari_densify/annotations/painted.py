@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -76,6 +77,9 @@ class PaintedArray(NDArrayOperatorsMixin):
         self.ndim = 3
         self._closed = False
         self._on_flushed = on_flushed
+        self._interval_s = interval_s
+        self._journalled = 0.0
+        self._shown: list[ChunkIndex] = []  # in files that readers see, not yet told
         self._chunks: dict[ChunkIndex, npt.NDArray[Any]] = {}
         self._dirty: dict[ChunkIndex, None] = {}  # in the order in which they were painted
         self._in_flight: set[ChunkIndex] = set()
@@ -89,7 +93,7 @@ class PaintedArray(NDArrayOperatorsMixin):
         self._lock = threading.RLock()
         self._flushing = threading.Lock()
         self._writer = BackgroundWriter(
-            self.flush, interval_s=interval_s, on_error=on_error, on_recovered=on_recovered
+            self._save_in_time, interval_s=interval_s, on_error=on_error, on_recovered=on_recovered
         )
         atexit.register(self._close_at_exit)
 
@@ -184,18 +188,51 @@ class PaintedArray(NDArrayOperatorsMixin):
         InputError
             If there is no room or no permission; everything stays in memory.
         """
+        self._save(lambda: True)
+
+    def _save_in_time(self) -> None:
+        """Write in the background: new strokes come first, as often as they should be saved."""
+        self._save(lambda: time.monotonic() - self._journalled >= self._interval_s)
+        if self._dirty:
+            self._writer.notify()
+
+    def _save(self, due: Callable[[], bool]) -> None:
         with self._flushing:
-            while batch := self._take_batch():
-                try:
-                    self.store.write_chunks(batch)
-                except BaseException as error:
-                    self._give_back(batch)
-                    if isinstance(error, OSError):
-                        raise self._unwritten(error) from error
-                    raise
-                with self._lock:
-                    self._in_flight.clear()
-                tell(self._on_flushed, [self.store.grid.region(index) for index in batch])
+            try:
+                while self._save_a_little(due()):
+                    pass
+            except OSError as error:
+                raise self._unwritten(error) from error
+            finally:
+                self._tell_flushed()
+
+    def _save_a_little(self, due: bool) -> bool:
+        """Do one short step, so that strokes made meanwhile needn't wait; False if none is left."""
+        if due and self._journal_batch():
+            return True
+        written = self.store.write_some()
+        self._shown += written
+        return bool(written) or self.store.tidy()
+
+    def _journal_batch(self) -> bool:
+        batch = self._take_batch()
+        try:
+            self.store.journal(batch)
+        except BaseException:
+            with self._lock:
+                self._dirty = dict.fromkeys([*batch, *self._dirty])
+                self._in_flight.clear()
+            raise
+        with self._lock:
+            self._in_flight.clear()
+        self._journalled = time.monotonic()
+        self._tell_flushed()
+        return bool(batch)
+
+    def _tell_flushed(self) -> None:
+        if self._shown:
+            tell(self._on_flushed, [self.store.grid.region(index) for index in self._shown])
+            self._shown = []
 
     def close(self) -> None:
         """Write what is unsaved and end the writing thread.
@@ -227,11 +264,6 @@ class PaintedArray(NDArrayOperatorsMixin):
             where=str(self.store.path),
             mend="free some room; until then they are kept in memory",
         )
-
-    def _give_back(self, batch: dict[ChunkIndex, npt.NDArray[Any]]) -> None:
-        with self._lock:
-            self._dirty = dict.fromkeys([*batch, *self._dirty])
-            self._in_flight.clear()
 
     def _take_batch(self) -> dict[ChunkIndex, npt.NDArray[Any]]:
         with self._lock:

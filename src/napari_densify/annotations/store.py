@@ -66,6 +66,7 @@ class AnnotationStore:
         # Journalled, but not yet in a file of its own (the disk was full).
         self._pending: dict[ChunkIndex, npt.NDArray[Any]] = {}
         self._unsynced: set[ChunkIndex] = set()
+        self._syncing: list[ChunkIndex] = []
         self._load_counts()
         if not read_only:
             self._recover()
@@ -188,18 +189,73 @@ class AnnotationStore:
             If there is no room or no permission. Nothing is lost: what reached the
             journal is written on the next call, or when the store is opened again.
         """
+        self.journal(chunks)
+        while self.write_some():
+            pass
+        while self.tidy():
+            pass
+
+    def journal(self, chunks: Mapping[ChunkIndex, npt.NDArray[Any]]) -> None:
+        """Make chunks safe from kills and power cuts; :meth:`write_some` shows them to readers.
+
+        Raises
+        ------
+        OSError
+            If there is no room or no permission; then nothing of them is kept.
+        """
         fresh = {i: c for i, c in chunks.items() if not self._is_pending(i, c)}
-        if fresh:
-            self._journal_batch(fresh)
-            self._pending.update(fresh)
-        self._write_pending()
-        if self._journal.size() > _JOURNAL_LIMIT:
+        if not fresh:
+            return
+        self._own.mkdir(exist_ok=True)
+        try:
+            self._journal.append(fresh)
+        except OSError:
+            # Records of chunks that have been written since only take room.
             self.checkpoint()
-            self._save_counts()
+            self._journal.append(fresh)
+        self._pending.update(fresh)
+
+    def write_some(self) -> list[ChunkIndex]:
+        """Write a few of the journalled chunks to their files.
+
+        Returns
+        -------
+        Chunks written; empty if none was left to write.
+
+        Raises
+        ------
+        OSError
+            If there is no room or no permission; they stay in the journal.
+        """
+        row = next(iter(rows_of(self._pending)), [])
+        if row:
+            self._files.write_row(row[0], [self._pending[index] for index in row])
+        for index in row:
+            tally = tally_chunk(self._pending[index])
+            with self._lock:
+                self._unsynced.add(index)
+                self._note(index, tally, self._files.signature(index) if tally else None)
+                del self._pending[index]
+        return row
+
+    def tidy(self) -> bool:
+        """Do one step of what lets a grown journal go; False if there is nothing to do."""
+        if self._syncing:
+            self._files.sync([self._syncing.pop()])
+            if not self._syncing:
+                self._journal.drop_older()
+                self._save_counts()
+            return True
+        if self.read_only or self._pending or self._journal.size() < _JOURNAL_LIMIT:
+            return False
+        self._journal.rotate()
+        self._syncing, self._unsynced = list(self._unsynced), set()
+        return True
 
     def checkpoint(self) -> None:
         """Sync the chunks written so far; then the journal that guarded them can go."""
-        self._files.sync(self._unsynced)
+        self._files.sync([*self._syncing, *self._unsynced])
+        self._syncing.clear()
         self._unsynced.clear()
         if not self._pending:
             self._journal.clear()
@@ -214,7 +270,8 @@ class AnnotationStore:
         """
         if self.read_only:
             return
-        self._write_pending()
+        while self.write_some():
+            pass
         self.checkpoint()
         self._save_counts()
 
@@ -222,28 +279,9 @@ class AnnotationStore:
         """Copy the store as it is on disk, at almost no cost (hard links)."""
         self._files.snapshot(Path(target))
 
-    def _journal_batch(self, chunks: Mapping[ChunkIndex, npt.NDArray[Any]]) -> None:
-        self._own.mkdir(exist_ok=True)
-        try:
-            self._journal.append(chunks)
-        except OSError:
-            # Records of chunks that have been written since only take room.
-            self.checkpoint()
-            self._journal.append(chunks)
-
     def _is_pending(self, index: ChunkIndex, chunk: npt.NDArray[Any]) -> bool:
         pending = self._pending.get(index)
         return pending is not None and np.array_equal(pending, chunk)
-
-    def _write_pending(self) -> None:
-        for row in rows_of(self._pending):
-            self._files.write_row(row[0], [self._pending[index] for index in row])
-            for index in row:
-                tally = tally_chunk(self._pending[index])
-                with self._lock:
-                    self._unsynced.add(index)
-                    self._note(index, tally, self._files.signature(index) if tally else None)
-                    del self._pending[index]
 
     def _recover(self) -> None:
         self._files.drop_leftovers()
@@ -251,7 +289,8 @@ class AnnotationStore:
         for index, chunk in self._pending.items():
             self._note(index, tally_chunk(chunk), None)
         try:
-            self._write_pending()
+            while self.write_some():
+                pass
             self.checkpoint()
         except OSError:
             return  # a full disk: all is still in the journal and in memory
