@@ -16,7 +16,7 @@ from napari_densify.classical.task import Labels, Parameters, Task
 
 __all__ = ["SEARCH", "RandomWalkerParameters", "solve"]
 
-SEARCH = {"beta": (30.0, 130.0, 500.0, 2000.0), "sigma": (0.0, 1.0, 2.0)}
+SEARCH = {"beta": (30.0, 130.0, 500.0), "sigma": (0.0, 1.0, 2.0)}
 
 _PREVIEW_VOXELS = 30_000
 
@@ -32,7 +32,7 @@ class RandomWalkerParameters(Parameters):
         description="How strongly edges hold the walker back",
     )
     max_voxels: int = Field(
-        200_000,
+        100_000,
         ge=1_000,
         le=50_000_000,
         title="Grid",

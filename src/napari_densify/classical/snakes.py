@@ -84,5 +84,8 @@ def _move(image: Image, curve: npt.NDArray[Any], parameters: SnakeParameters) ->
     part = image[low[0] : high[0], low[1] : high[1]]
     if min(part.shape) < 4:
         return curve
-    moved: npt.NDArray[Any] = move_snake(part, curve - low, parameters=parameters) + low
-    return moved
+    moved = move_snake(part, curve - low, parameters=parameters) + low
+    # Beyond the border of the slice there is no edge to follow: the outline stays.
+    outside = ((curve < 0) | (curve > np.asarray(image.shape) - 1)).any(1, keepdims=True)
+    result: npt.NDArray[Any] = np.where(outside, curve, moved)
+    return result
