@@ -66,3 +66,15 @@ def test_what_cannot_be_is_one_line_and_code_2(densify, files, words, said):
     assert said in outcome.err
     assert "Traceback" not in outcome.err
     assert not model.exists()
+
+
+def test_numbers_are_written_beside_the_model(densify, files):
+    outcome, model = train(
+        densify, files, "--steps", "3", "--held-out", "5",
+        "--set", "base_channels=4", "depth=2", "patch=4,32,32", "log=csv",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    steps = (model.with_name("model.log") / "steps.csv").read_text().splitlines()
+    scores = (model.with_name("model.log") / "held_out.csv").read_text().splitlines()
+    assert len(steps) == 1 + 3
+    assert {"dice_1", "iou_2", "precision_1", "recall_2"} <= set(scores[0].split(","))

@@ -85,6 +85,9 @@ class HeldOutScore(_Event):
     step: int
     elapsed_s: float
     dice: dict[int, float] = Field(description="Dice per class code; NaN is left out")
+    iou: dict[int, float] = {}
+    precision: dict[int, float] = {}
+    recall: dict[int, float] = {}
     mean_dice: float
     interval: tuple[float, float] | None = None
     voxels: int = 0

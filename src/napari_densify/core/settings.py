@@ -266,6 +266,16 @@ class TrainSettings(Settings):
         description="Learning rate of the encoder relative to the rest, when a model is "
         "fine-tuned; 0 freezes it",
     )
+    early_stop: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        title="Early stopping",
+        description="Stop once held-out Dice has not risen for this share of the budget",
+    )
+    log: Literal["none", "csv", "tensorboard"] = Field(
+        "none",
+        title="Log",
+        description="Write losses, learning rates and held-out scores beside the model",
+    )
     options: tuple[str, ...] = Field(
         (),
         title="Further options",

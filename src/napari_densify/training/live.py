@@ -70,12 +70,19 @@ class HeldOutGauge:
     def _event(self, confusion: Confusion, state: TrainingState, elapsed_s: float) -> HeldOutScore:
         rates = confusion.rates
         values = state.spec.classes.values
-        dice = {v: float(d) for v, d in zip(values, rates.dice, strict=True) if np.isfinite(d)}
+        named = {
+            name: {
+                v: float(r)
+                for v, r in zip(values, getattr(rates, name), strict=True)
+                if np.isfinite(r)
+            }
+            for name in ("dice", "iou", "precision", "recall")
+        }
         interval = bootstrap_rates(list(confusion.slices.values())).mean_dice
         return HeldOutScore(
             step=state.step,
             elapsed_s=elapsed_s,
-            dice=dice,
+            **named,
             mean_dice=rates.mean_dice,
             interval=interval,
             voxels=int(rates.truth.sum()),

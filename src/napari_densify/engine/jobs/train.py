@@ -75,9 +75,10 @@ def train_to(
         ``time.monotonic()`` at which the budget began; by default with the job.
     """
     from napari_densify.training import Extras, TrainingSource, train
+    from napari_densify.training.watch import log_folder, logged, stopped_early
 
     last: dict[type[Event], Event] = {}
-    for event in train(
+    events = train(
         [TrainingSource(s.volume, s.annotations) for s in sources],
         request.settings,
         output=target,
@@ -89,7 +90,9 @@ def train_to(
             preview=_preview(request, target) if request.live else None,
             resume=request.resume,
         ),
-    ):
+    )
+    watched = stopped_early(events, control, request.settings.early_stop)
+    for event in logged(watched, request.settings.log, log_folder(target)):
         last[type(event)] = event
         yield event
     saved, step, score = (last.get(t) for t in (ModelSaved, StepDone, HeldOutScore))

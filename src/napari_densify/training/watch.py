@@ -1,0 +1,145 @@
+"""Onlookers of a training: they write its numbers down, and end it when it gains no more."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from napari_densify.core.control import JobControl
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Event, HeldOutScore, Notice, Progress, StepDone
+
+__all__ = ["log_folder", "logged", "stopped_early"]
+
+_RATES = ("dice", "iou", "precision", "recall")
+
+
+def log_folder(model: Path) -> Path:
+    """Where the numbers of a training are written: beside its model."""
+    return model.with_name(f"{model.stem}.log")
+
+
+def logged(
+    events: Iterator[Event], kind: Literal["none", "csv", "tensorboard"], folder: Path
+) -> Iterator[Event]:
+    """Pass events on and write losses, learning rates and held-out scores down.
+
+    Parameters
+    ----------
+    kind
+        ``csv``: steps.csv and held_out.csv; ``tensorboard``: a TensorBoard run.
+    folder
+        Where to write; made if it doesn't exist.
+
+    Raises
+    ------
+    InputError
+        If TensorBoard is not installed.
+    """
+    if kind == "none":
+        yield from events
+        return
+    writer: _Writer = _CsvWriter(folder) if kind == "csv" else _open_tensorboard(folder)
+    try:
+        for event in events:
+            if isinstance(event, StepDone):
+                row = {"loss": event.loss, "learning_rate": event.learning_rate}
+                writer.write("steps", event.step, event.elapsed_s, row)
+            elif isinstance(event, HeldOutScore):
+                writer.write("held_out", event.step, event.elapsed_s, _score_row(event))
+            yield event
+    finally:
+        writer.close()
+
+
+def stopped_early(
+    events: Iterator[Event], control: JobControl, patience: float | None
+) -> Iterator[Event]:
+    """Pass events on; ask the training to stop when held-out Dice gains no more.
+
+    Parameters
+    ----------
+    patience
+        Share of the budget without a better score after which it stops; None: never.
+    """
+    best, best_at, progress = -math.inf, 0.0, 0.0
+    for event in events:
+        yield event
+        if patience is None or control.stop:
+            continue
+        if isinstance(event, Progress) and event.unit == "training":
+            progress = event.done / event.total
+        elif isinstance(event, HeldOutScore):
+            if event.mean_dice > best:
+                best, best_at = event.mean_dice, progress
+            elif progress - best_at >= patience:
+                control.stop = True
+                yield Notice(
+                    message=f"stopped: held-out Dice has not risen above {best:.3f} "
+                    f"for {progress - best_at:.0%} of the training"
+                )
+
+
+def _score_row(event: HeldOutScore) -> dict[str, float]:
+    row = {"mean_dice": event.mean_dice}
+    for rate in _RATES:
+        row |= {f"{rate}_{value}": v for value, v in getattr(event, rate).items()}
+    return row
+
+
+class _Writer(Protocol):
+    def write(self, table: str, step: int, elapsed_s: float, row: dict[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _CsvWriter:
+    """One table a kind of event; each line is on disk at once."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._files: dict[str, Any] = {}
+        self._tables: dict[str, csv.DictWriter[str]] = {}
+
+    def write(self, table: str, step: int, elapsed_s: float, row: dict[str, float]) -> None:
+        line = {"step": step, "elapsed_s": round(elapsed_s, 3), **row}
+        if table not in self._tables:
+            path = self._folder / f"{table}.csv"
+            self._files[table] = path.open("w", newline="", encoding="utf-8")
+            # A class without a score yet gets no column later: scores of all classes come first.
+            self._tables[table] = csv.DictWriter(
+                self._files[table], list(line), extrasaction="ignore"
+            )
+            self._tables[table].writeheader()
+        self._tables[table].writerow(line)
+        self._files[table].flush()
+
+    def close(self) -> None:
+        for stream in self._files.values():
+            stream.close()
+
+
+class _TensorBoardWriter:
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def write(self, table: str, step: int, elapsed_s: float, row: dict[str, float]) -> None:
+        for name, value in row.items():
+            self._writer.add_scalar(f"{table}/{name}", value, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _open_tensorboard(folder: Path) -> _TensorBoardWriter:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise InputError(
+            "TensorBoard is not installed", where="--set log", mend="pip install tensorboard"
+        ) from None
+    return _TensorBoardWriter(SummaryWriter(str(folder)))

@@ -1,0 +1,91 @@
+"""Numbers on disk, and the end of a training that gains nothing."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from napari_densify.core.control import JobControl
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Event, HeldOutScore, Notice, Progress, StepDone
+from napari_densify.training.watch import log_folder, logged, stopped_early
+
+
+def score(step: int, dice: float) -> HeldOutScore:
+    rates = {1: dice, 2: dice / 2}
+    return HeldOutScore(
+        step=step, elapsed_s=step, mean_dice=dice, dice=rates, iou=rates, precision=rates,
+        recall=rates,
+    )  # fmt: skip
+
+
+def training(dice: list[float], control: JobControl) -> Iterator[Event]:
+    for step, value in enumerate(dice, start=1):
+        if control.stop:
+            return
+        yield StepDone(step=step, loss=1 / step, learning_rate=0.1, elapsed_s=step)
+        yield Progress(done=step, total=len(dice), unit="training")
+        yield score(step, value)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_tables_hold_every_step_and_every_class(tmp_path: Path) -> None:
+    events = list(training([0.4, 0.5, 0.6], JobControl()))
+    assert list(logged(iter(events), "csv", tmp_path / "a.log")) == events
+    steps, held_out = (rows(tmp_path / "a.log" / f"{n}.csv") for n in ("steps", "held_out"))
+    assert [float(r["loss"]) for r in steps] == [1, 1 / 2, 1 / 3]
+    assert [r["step"] for r in held_out] == ["1", "2", "3"]
+    assert float(held_out[2]["mean_dice"]) == 0.6
+    assert float(held_out[2]["recall_2"]) == 0.3
+    assert {f"{r}_{v}" for r in ("dice", "iou", "precision", "recall") for v in (1, 2)} <= set(
+        held_out[0]
+    )
+
+
+def test_a_line_is_on_disk_before_the_next_step(tmp_path: Path) -> None:
+    events = logged(training([0.4, 0.5], JobControl()), "csv", tmp_path)
+    next(events)
+    assert len(rows(tmp_path / "steps.csv")) == 1
+    events.close()  # type: ignore[attr-defined]
+
+
+def test_nothing_is_written_unasked(tmp_path: Path) -> None:
+    folder = log_folder(tmp_path / "model.safetensors")
+    assert folder == tmp_path / "model.log"
+    list(logged(training([0.4], JobControl()), "none", folder))
+    assert not folder.exists()
+
+
+def test_missing_tensorboard_is_said_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match="pip install tensorboard"):
+        list(logged(training([0.4], JobControl()), "tensorboard", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("patience", "dice", "steps"),
+    [
+        (0.3, [0.1, 0.5, 0.4, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], 5),
+        (0.3, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], 10),
+        (None, [0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], 10),
+    ],
+)
+def test_a_training_ends_once_it_gains_nothing(
+    patience: float | None, dice: list[float], steps: int
+) -> None:
+    control = JobControl()
+    events = list(stopped_early(training(dice, control), control, patience))
+    assert sum(isinstance(e, StepDone) for e in events) == steps
+    assert control.stop == (steps < 10)
+    notices = [e.message for e in events if isinstance(e, Notice)]
+    assert len(notices) == (steps < 10)
+    if notices:
+        assert "0.500" in notices[0]
