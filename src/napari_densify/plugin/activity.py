@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari.utils import progress
+from qtpy.QtCore import QObject, QTimer
 
 from napari_densify.plugin.jobs import Job, say_duration
 from napari_densify.plugin.session import Session
@@ -10,41 +11,60 @@ from napari_densify.plugin.session import Session
 __all__ = ["Activity"]
 
 _TICKS = 1000
+_EVERY_MS = 250
 
 
-class Activity:
-    """Mirrors a session's job as one napari progress bar with its ETA."""
+class Activity(QObject):
+    """Mirrors a session's job as one napari progress bar with its ETA.
 
-    def __init__(self, session: Session) -> None:
+    napari's bars process Qt events when they are changed. So they are only touched
+    from a timer, never while an event of the engine is being handed on.
+    """
+
+    def __init__(self, session: Session, parent: QObject) -> None:
+        super().__init__(parent)
         self._session = session
         self._bar: progress | None = None
         self._job = ""
-        session.job_changed.connect(self._sync)
+        self._drawing = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_EVERY_MS)
+        self._timer.timeout.connect(self._sync)
+        session.job_changed.connect(self._later)
 
-    def close(self) -> None:
-        """Take the bar away and listen no more."""
-        self._session.job_changed.disconnect(self._sync)
-        self._end()
+    def _later(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
 
     def _sync(self) -> None:
-        job = self._session.job
-        if job is None or job.id != self._job:
-            self._end()
-        if job is not None:
-            self._show(job)
+        if self._drawing:
+            self._later()
+            return
+        self._drawing = True
+        try:
+            self._draw(self._session.job)
+        finally:
+            self._drawing = False
 
-    def _show(self, job: Job) -> None:
+    def _draw(self, job: Job | None) -> None:
+        if self._bar is not None and (job is None or job.id != self._job):
+            self._bar.close()
+            self._bar = None
+        if job is None:
+            return
         if self._bar is None:
-            self._bar = progress(total=_TICKS, desc=job.title)
-            self._job = job.id
+            self._bar, self._job = progress(total=_TICKS, desc=f"Densify: {job.title}"), job.id
         done = round((job.fraction or 0.0) * _TICKS)
         if done > self._bar.n:
             self._bar.update(done - self._bar.n)
         left = "" if job.eta_s is None else f" ({say_duration(job.eta_s)} left)"
         self._bar.set_description(f"Densify: {job.title}{left}")
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """Take the bar away and listen no more."""
+        self._session.job_changed.disconnect(self._later, missing_ok=True)
+        self._timer.stop()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-            self._job = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from napari.layers import Image, Labels
@@ -51,7 +52,7 @@ class Canvas(QObject):
 
     def __init__(self, viewer: Any, session: Session) -> None:
         super().__init__()
-        self.viewer = viewer
+        self._viewer = ref(viewer)
         self.session = session
         self.generation = 0
         session.classes_changed.connect(self._recolor)
@@ -59,6 +60,11 @@ class Canvas(QObject):
         session.layer_updated.connect(self._layer_updated)
         viewer.dims.events.current_step.connect(self._slice_moved)
         viewer.dims.events.order.connect(self._slice_moved)
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer; referred to weakly, so that it can go."""
+        return self._viewer()
 
     # layers
 

@@ -137,8 +137,13 @@ class ClassTableWidget(QTableWidget):
 
     def _fit_height(self) -> None:
         rows = min(max(self.rowCount(), 2), MAX_VISIBLE_ROWS)
-        height = self.horizontalHeader().sizeHint().height()
-        self.setFixedHeight(height + rows * self.rowHeight(0) + 2 * self.frameWidth() + 2)
+        policies = Qt.ScrollBarPolicy
+        fits = self.rowCount() <= MAX_VISIBLE_ROWS
+        self.setVerticalScrollBarPolicy(
+            policies.ScrollBarAlwaysOff if fits else policies.ScrollBarAsNeeded
+        )
+        head = max(self.horizontalHeader().sizeHint().height(), self.rowHeight(0))
+        self.setFixedHeight(head + rows * self.rowHeight(0) + 2 * self.frameWidth() + 4)
 
     def chosen_value(self) -> int:
         """Value of the selected class; 0 if none is."""

@@ -51,6 +51,8 @@ class _Process(QObject):
         super().__init__(parent)
         self._waiting: list[bytes] = []
         self._partial = b""
+        self._lines: deque[bytes] = deque()
+        self._handing_on = False
         self._errors: deque[str] = deque(maxlen=40)
         self._over = False
         self._closing = False
@@ -82,8 +84,15 @@ class _Process(QObject):
     def _read(self) -> None:
         lines = (self._partial + bytes(self.process.readAllStandardOutput())).split(b"\n")
         self._partial = lines.pop()
-        for line in lines:
-            self.line.emit(line)
+        self._lines.extend(lines)
+        if self._handing_on:
+            return  # a listener is processing Qt events: keep the order
+        self._handing_on = True
+        try:
+            while self._lines:
+                self.line.emit(self._lines.popleft())
+        finally:
+            self._handing_on = False
 
     def _read_errors(self) -> None:
         text = bytes(self.process.readAllStandardError()).decode("utf-8", "replace")

@@ -7,7 +7,7 @@ from typing import Any
 from napari.layers import Image, Labels
 
 from napari_densify.plugin.canvas import Canvas
-from napari_densify.plugin.layers import mark_layer, selection_kept
+from napari_densify.plugin.layers import grid_of, mark_layer, selection_kept
 
 __all__ = ["set_side_by_side"]
 
@@ -24,10 +24,10 @@ def set_side_by_side(canvas: Canvas, on: bool) -> None:
         canvas.remove_layers("grid")
         if on and image is not None:
             _pair_up(viewer, image)
-            viewer.grid.stride = 2
+            grid_of(viewer).stride = 2
         elif not on:
-            viewer.grid.stride = 1
-    viewer.grid.enabled = on
+            grid_of(viewer).stride = 1
+    grid_of(viewer).enabled = on
 
 
 def _pair_up(viewer: Any, image: Image) -> None:

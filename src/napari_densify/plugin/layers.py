@@ -25,6 +25,7 @@ __all__ = [
     "add_quietly",
     "class_colormap",
     "find_layer",
+    "grid_of",
     "place_like",
     "set_spacing",
     "spacing_of",
@@ -51,6 +52,12 @@ def class_colormap(classes: ClassTable, *, dense: bool) -> DirectLabelColormap:
     for row in classes.classes:
         colors[row.value] = _CLEAR if dense and row.background else row.color
     return DirectLabelColormap(color_dict=colors)
+
+
+def grid_of(viewer: Any) -> Any:
+    """Return the settings of the viewer's grid, wherever this napari keeps them."""
+    canvas = getattr(viewer, "canvas", None)
+    return canvas.grid if hasattr(canvas, "grid") else viewer.grid
 
 
 def find_layer(viewer: Any, role: str, name: str = "") -> Any | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -50,10 +51,13 @@ class Panel(QScrollArea):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self.bench = workbench_of(napari_viewer)
-        self.bench.use()
+        self._token = self.bench.use()
+        bench, token = ref(self.bench), self._token
+        self.destroyed.connect(lambda *_: _release(bench, token))
         self.steps: list[Step] = []
         self._open = True
         self._docked = False
+        self._shown = False
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -73,6 +77,13 @@ class Panel(QScrollArea):
                 self.let_go()
         return super().event(event)
 
+    def showEvent(self, event: Any) -> None:
+        """Note the viewer's window: when it goes, everything is put on disk."""
+        if not self._shown:
+            self._shown = True
+            self.window().destroyed.connect(self.bench.close)
+        super().showEvent(event)
+
     def closeEvent(self, event: Any) -> None:
         """Let go when closed as a window of its own."""
         self.let_go()
@@ -85,8 +96,15 @@ class Panel(QScrollArea):
         self._open = False
         for step in self.steps:
             step.let_go()
-        self.bench.release()
+        self.bench.release(self._token)
         self.deleteLater()
+
+
+def _release(bench: ref[Workbench], token: int) -> None:
+    """Let go of a workbench, if it is still there."""
+    found = bench()
+    if found is not None:
+        found.release(token)
 
 
 def button(text: str, tip: str, action: Callable[[], Any], *, name: str = "") -> QPushButton:

@@ -20,6 +20,7 @@ from superqt.utils import QFlowLayout
 
 from napari_densify.classical import METHODS
 from napari_densify.plugin.grid import set_side_by_side
+from napari_densify.plugin.layers import grid_of
 from napari_densify.plugin.step import Step, button, hint
 from napari_densify.plugin.workbench import Workbench
 
@@ -121,7 +122,7 @@ class CompareStep(Step):
         self._fit_height()
         self.table.setVisible(bool(rows))
         self.report.setEnabled(self._report_file() is not None)
-        self.grid.setChecked(bool(self.bench.canvas.viewer.grid.enabled))
+        self.grid.setChecked(bool(grid_of(self.bench.canvas.viewer).enabled))
         self._sync_note()
         self._sync_job()
 

@@ -39,7 +39,6 @@ class VolumeStep(Step):
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
-        self.viewer = bench.canvas.viewer
         self.setAcceptDrops(True)
         self._candidate: Candidate | None = None
         self._refusal = ""
@@ -54,6 +53,11 @@ class VolumeStep(Step):
         self.listen(self.viewer.layers.selection.events.active, self._follow_active)
         self.listen(self.session.project_changed, self._sync)
         self.listen(bench.busy_changed, self._sync)
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer that this step works in."""
+        return self.bench.canvas.viewer
 
     # build
 

@@ -6,6 +6,7 @@ their own; it ends the engine when the last of them closes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,10 @@ class Workbench(QObject):
         self.session = Session()
         self.client = EngineClient(command, parent=self)
         self.canvas = Canvas(viewer, self.session)
-        self.activity = Activity(self.session)
+        self.activity = Activity(self.session, self)
         self.busy = ""
-        self._users = 0
+        self._users: set[int] = set()
+        self._tokens = itertools.count()
         self._ending = False
         self.client.heard.connect(self.session.hear)
         self.client.state_changed.connect(self._engine_changed)
@@ -85,15 +87,19 @@ class Workbench(QObject):
 
     # who uses it
 
-    def use(self) -> None:
-        """Take note that a widget opened."""
-        self._users += 1
+    def use(self) -> int:
+        """Take note that a widget opened; return the token with which it lets go."""
+        token = next(self._tokens)
+        self._users.add(token)
         self._ending = False
+        return token
 
-    def release(self) -> None:
+    def release(self, token: int) -> None:
         """Take note that a widget closed; after the last one the engine goes, its work saved."""
-        self._users -= 1
-        if self._users > 0:
+        if token not in self._users:
+            return
+        self._users.remove(token)
+        if self._users:
             return
         if self.session.job is None:
             self.client.free()
@@ -103,6 +109,7 @@ class Workbench(QObject):
 
     def close(self) -> None:
         """Put everything on disk and end the engine."""
+        self.activity.close()
         self.client.close()
         self.session.close()
 
