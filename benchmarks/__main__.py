@@ -1,0 +1,52 @@
+"""Short form of the benchmarks, about ten minutes: ``make bench``.
+
+    python -m benchmarks [--only NAME ...]
+
+Each writes its section of docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+
+from benchmarks.page import write_section
+
+_DISPLAY = ["xvfb-run", "-a"] if shutil.which("xvfb-run") and not os.environ.get("DISPLAY") else []
+
+SECTIONS: dict[str, tuple[str, list[str], bool]] = {
+    "quality": (
+        "Quality after 60 s, bundled volumes",
+        ["benchmarks.quality", "--budget", "60", "--paint", "slices", "strokes"],
+        False,
+    ),
+    "paint": ("A dab in a Labels layer", ["benchmarks.paint_latency"], True),
+    "kill": ("Kills in random moments", ["benchmarks.kill_project", "--kills", "50"], False),
+}
+
+
+def main() -> None:
+    """Run the sections asked for, one after the other: figures need a quiet machine."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS))
+    for name in parser.parse_args().only:
+        title, words, viewer = SECTIONS[name]
+        command = [*(_DISPLAY if viewer else []), sys.executable, "-m", *words]
+        print(f"{title} ...", flush=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        text = done.stdout.strip()
+        print(text, flush=True)
+        table = [line for line in text.splitlines() if not line.startswith("{")]
+        body = "\n".join(table)
+        if not body.startswith("|"):
+            body = f"```\n{body}\n```"
+        write_section(title, f"python -m {' '.join(words)}", body)
+
+
+if __name__ == "__main__":
+    main()
