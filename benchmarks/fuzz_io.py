@@ -89,17 +89,53 @@ def _change_number(content: bytes, rng: random.Random) -> bytes:
     return content[: match.start()] + rng.choice(_ODD_NUMBERS) + content[match.end() :]
 
 
+def _coco(folder: Path, stack: np.ndarray) -> str:
+    """Write a COCO file with a square on each slice."""
+    depth, height, width = stack.shape
+    content = {
+        "images": [
+            {"id": z, "file_name": f"z{z}.png", "height": height, "width": width}
+            for z in range(depth)
+        ],
+        "categories": [{"id": 1, "name": "cell"}, {"id": 2, "name": "nucleus"}],
+        "annotations": [
+            {"image_id": z, "category_id": 1 + z % 2, "segmentation": [[2, 2, 9, 2, 9, 9, 2, 9]]}
+            for z in range(depth)
+        ],
+    }
+    (folder / "a.json").write_text(json.dumps(content))
+    return str(folder / "a.json")
+
+
+def _ilastik_project(folder: Path, stack: np.ndarray) -> str:
+    """Write an ilastik project with one stroke."""
+    import h5py
+
+    with h5py.File(folder / "a.ilp", "w") as file:
+        name = "PixelClassification/LabelSets/labels000/block0000"
+        block = file.create_dataset(name, data=np.ones((1, 5, 6, 1), np.uint8))
+        block.attrs["blockSlice"] = "[2:3,4:9,5:11,0:1]"
+        file["PixelClassification/LabelNames"] = np.array([b"inside"])
+        info = file.create_group("Input Data/infos/lane0000/Raw Data")
+        info["shape"] = (*stack.shape, 1)
+        info["axistags"] = json.dumps({"axes": [{"key": k} for k in "zyxc"]})
+    return str(folder / "a.ilp")
+
+
+SOURCES = (*FORMATS, Format("coco", _coco), Format("ilastik-project", _ilastik_project))
+
+
 def mutants(folder: Path, count: int, seed: int) -> Iterator[tuple[str, str]]:
     """Write mutated files one after another; yields (name, address)."""
     rng = random.Random(seed)
     stack = np.random.default_rng(seed).integers(0, 255, (5, 40, 48), np.uint8)
     originals = folder / "originals"
     addresses: dict[str, str] = {}
-    for form in FORMATS:
+    for form in SOURCES:
         (originals / form.name).mkdir(parents=True)
         addresses[form.name] = form.write(originals / form.name, stack)
     for number in range(count):
-        form = FORMATS[number % len(FORMATS)]
+        form = SOURCES[number % len(SOURCES)]
         yield _mutant(form, originals, folder / f"{number}", addresses[form.name], rng)
 
 
@@ -121,8 +157,8 @@ warnings.simplefilter("ignore")
 import logging
 logging.disable(logging.CRITICAL)
 from napari_densify.core.errors import InputError
-from napari_densify.io import describe, list_datasets, open_image, open_labels
-import h5py, mrcfile, nibabel, nrrd
+from napari_densify.io import describe, list_datasets, open_image, open_labels, read_import
+import h5py, skimage.draw, mrcfile, nibabel, nrrd
 limit = int(sys.argv[1])
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
@@ -144,9 +180,10 @@ def read(address):
 
 for line in sys.stdin:
     address = json.loads(line)
-    answers = [look(call, address) for call in (read, open_labels, describe, list_datasets)]
+    calls = (read, open_labels, describe, list_datasets, read_import)
+    answers = [look(call, address) for call in calls]
     bad = [a for a in answers if a not in ("opened", "refused")]
-    print(json.dumps(bad[0] if bad else answers[0]), flush=True)
+    print(json.dumps(bad[0] if bad else min(answers)), flush=True)
 """
 
 

@@ -296,14 +296,14 @@ def test_a_full_disk_is_one_clear_line_and_leaves_the_old_result(name: str, tmp_
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def test_a_zarr_killed_twice_and_resumed_is_whole(tmp_path: Path):
-    """Each run is killed at some block; what its journal calls done, is."""
+def test_a_zarr_killed_and_resumed_is_whole(tmp_path: Path):
+    """The first run is killed at some block; what its journal calls done, is."""
     path = tmp_path / "out.zarr"
     code = (
         "import sys, numpy as np\n"
         "from napari_densify.core.blocks import block_grid\n"
         "from napari_densify.io import create_sink\n"
-        "array = np.random.default_rng(1).integers(1, 8, (24, 64, 64)).astype('uint8')\n"
+        "array = np.random.default_rng(1).integers(1, 8, (12, 64, 64)).astype('uint8')\n"
         "sink = create_sink(sys.argv[1], shape=array.shape, dtype='uint8', chunks=(4, 16, 16),\n"
         "                   resume=True)\n"
         "for block in block_grid(array.shape, (4, 16, 16)):\n"
@@ -314,12 +314,12 @@ def test_a_zarr_killed_twice_and_resumed_is_whole(tmp_path: Path):
         "sink.close()\n"
     )
     seen: list[bytes] = []
-    for lines in (7, 11, 10**6):
+    for lines in (7, 10**6):
         command = [sys.executable, "-c", code, str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
             seen += [line for line, _ in zip(child.stdout, range(lines), strict=False)]
             child.kill()
-    expected = np.random.default_rng(1).integers(1, 8, (24, 64, 64))
+    expected = np.random.default_rng(1).integers(1, 8, (12, 64, 64))
     np.testing.assert_array_equal(open_labels(path).read_labels(), expected)
-    assert len(set(seen)) == len(seen) <= 96
+    assert len(set(seen)) == len(seen) <= 48
     assert describe(path).notes == ("the file states no voxel size",)
