@@ -1,7 +1,9 @@
 """Quality for a given time: ours beside interpolation, a forest, MONAI and paper-3d.
 
     python -m benchmarks.quality --budget 120 --seeds 3 --data FOLDER --write
+    python -m benchmarks.quality --steps 150 --methods densify densify:optimiser=adamw
 
+A method densify:name=value;name=value is ours with those settings: what a choice is worth.
 FOLDER holds one folder a volume, with image.tif and labels.tif (0 not scored, classes
 from 1). Only voxels that nobody painted are scored. With --write the table goes to
 docs/benchmarks.md, with the command, the date and the machine.
@@ -11,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -20,18 +20,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.page import write_section
 from benchmarks.scenarios import PAINT, Scene, slice_count, volumes
 from napari_densify.classical import run_method
 from napari_densify.evaluation import Confusion
 from napari_densify.io import open_labels, write_labels
-
-_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,17 @@ class Answer:
     peak_gb: float = 0.0
 
 
-def ours(scene: Scene, budget: float, seed: int, folder: Path, preset: str = "auto") -> Answer:
+def ours(
+    scene: Scene, budget: float, seed: int, folder: Path, wishes: tuple[str, ...] = ()
+) -> Answer:
     """Train and predict through the command line, in processes of their own."""
     image, paint, model = (folder / n for n in ("image.tif", "paint.tif", "model.safetensors"))
     train = [
         "train", str(image), "--annotations", str(paint), "-o", str(model),
-        "--budget", f"{budget}s", "--seed", str(seed), "--preset", preset, "--json",
+        "--seed", str(seed), "--json", *(["--budget", f"{budget}s"] if budget else []),
     ]  # fmt: skip
+    for wish in wishes:
+        train += ["--set", wish]
     began = time.monotonic()
     events, peak = _densify(*train)
     seconds = time.monotonic() - began
@@ -61,7 +64,7 @@ def ours(scene: Scene, budget: float, seed: int, folder: Path, preset: str = "au
 
 def paper_3d(scene: Scene, budget: float, seed: int, folder: Path) -> Answer:
     """Run the network and rule of Cicek et al. 2016 for the same time."""
-    return ours(scene, budget, seed, folder, preset="paper-3d")
+    return ours(scene, budget, seed, folder, ("preset=paper-3d",))
 
 
 def _densify(*words: str) -> tuple[list[dict], float]:
@@ -143,6 +146,19 @@ METHODS: dict[str, Callable[[Scene, float, int, Path], Answer]] = {
 }
 
 
+def find_method(name: str, steps: int | None) -> Callable[[Scene, float, int, Path], Answer]:
+    """Look a method up; ours may bring settings after a colon."""
+    base, _, settings = name.partition(":")
+    if base not in METHODS:
+        raise SystemExit(f"unknown method {name!r}; one of: {', '.join(METHODS)}")
+    if base != "densify":
+        return METHODS[base]
+    wishes = tuple(w for w in settings.split(";") if w) + ((f"steps={steps}",) if steps else ())
+    return lambda scene, budget, seed, folder: ours(
+        scene, 0 if steps else budget, seed, folder, wishes
+    )
+
+
 def mean_iou(labels: np.ndarray, scene: Scene) -> float:
     """Mean IoU over classes, on voxels with a truth that nobody painted."""
     truth = np.where(scene.paint == 0, scene.truth, 0)
@@ -162,16 +178,16 @@ def run(options: argparse.Namespace) -> Iterator[dict]:
                 paint = PAINT[rule](truth, slice_count(len(truth)), seed)
                 scene = Scene(name, image, truth, paint)
                 for method in options.methods:
-                    yield _measure(scene, rule, seed, method, options.budget)
+                    yield _measure(scene, rule, seed, method, options)
 
 
-def _measure(scene: Scene, rule: str, seed: int, method: str, budget: float) -> dict:
+def _measure(scene: Scene, rule: str, seed: int, method: str, options: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         path, volume = Path(folder), scene.image
         known = {"spacing": volume.spacing, "spacing_known": volume.spacing_known}
         write_labels(path / "image.tif", volume.read()[0], **known)
         write_labels(path / "paint.tif", scene.paint, **known)
-        answer = METHODS[method](scene, budget, seed, path)
+        answer = find_method(method, options.steps)(scene, options.budget, seed, path)
     row = {
         "volume": scene.name, "paint": rule, "seed": seed, "method": method,
         "iou": round(mean_iou(answer.labels, scene), 4), "seconds": round(answer.seconds, 1),
@@ -209,28 +225,18 @@ def table(rows: list[dict], methods: list[str]) -> str:
 
 
 def write(text: str, options: argparse.Namespace) -> None:
-    """Replace this budget's section of docs/benchmarks.md."""
-    page = _ROOT / "docs" / "benchmarks.md"
-    mark = f"<!-- quality {options.budget:g} -->"
-    command = "python -m benchmarks.quality " + " ".join(
-        "FOLDER" if before == "--data" else word
-        for before, word in zip(["", *sys.argv[1:]], sys.argv[1:], strict=False)
+    """Put the table into docs/benchmarks.md."""
+    length = f"{options.steps} steps" if options.steps else f"{options.budget:g} s"
+    words = ["", *sys.argv[1:]]
+    command = " ".join(
+        "FOLDER" if before == "--data" else word for before, word in pairwise(words) if word
     )
-    section = (
-        f"{mark}\n## Quality after {options.budget:g} s\n\n"
-        "Mean IoU over classes on unpainted voxels, "
-        f"mean and deviation over {options.seeds} seed(s).\n"
-        f"`{command}`, {date.today()}, {os.cpu_count()} cores, {platform.machine()}.\n\n"
-        f"{text}\n{mark}\n"
+    title = options.title or f"Quality after {length}"
+    note = (
+        "Mean IoU over classes on voxels that nobody painted; "
+        f"mean and deviation over {options.seeds} seed(s).\n\n"
     )
-    old = (
-        page.read_text()
-        if page.exists()
-        else "# Benchmarks\n\nEvery figure is written by the command beside it.\n\n"
-    )
-    parts = old.split(mark)
-    new = parts[0] + section + parts[2].lstrip("\n") if len(parts) == 3 else old + "\n" + section
-    page.write_text(new)
+    write_section(title, f"python -m benchmarks.quality {command}", note + text)
 
 
 def main() -> None:
@@ -242,7 +248,9 @@ def main() -> None:
     parser.add_argument("--volumes", nargs="*", help="only these")
     parser.add_argument("--paint", nargs="*", default=["slices"], choices=list(PAINT))
     usual = ["densify", "interpolation", "random_forest"]
-    parser.add_argument("--methods", nargs="*", default=usual, choices=list(METHODS))
+    parser.add_argument("--methods", nargs="*", default=usual)
+    parser.add_argument("--steps", type=int, help="of ours, instead of the budget")
+    parser.add_argument("--title", help="of the section")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
     if "monai" in options.methods and find_spec("monai") is None:
