@@ -46,7 +46,7 @@ def model(kind: str) -> LoadedModel:
         network=network, classes=ClassTable.default(), spacing=(50, 4, 4), spacing_known=True,
         features=features, feature_offset=(0.5,) * 20, feature_gain=(2.0,) * 20,
         working_factor=factor, subvoxel=features is not None,
-        neighbours=neighbours, context=(2, 16, 16), patch=(5, 32, 32),
+        neighbours=neighbours, neighbour_step=2, context=(2, 16, 16), patch=(5, 32, 32),
     )  # fmt: skip
     return LoadedModel(build_network(network).eval(), spec, {"paint": torch.ones(3)})
 

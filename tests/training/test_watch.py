@@ -48,6 +48,13 @@ def test_tables_hold_every_step_and_every_class(tmp_path: Path) -> None:
     )
 
 
+def test_a_class_never_predicted_keeps_its_column(tmp_path: Path) -> None:
+    first = score(1, 0.4).model_copy(update={"precision": {1: 0.4}})
+    list(logged(iter([first, score(2, 0.5)]), "csv", tmp_path))
+    found = rows(tmp_path / "held_out.csv")
+    assert [r["precision_2"] for r in found] == ["nan", "0.25"]
+
+
 def test_a_line_is_on_disk_before_the_next_step(tmp_path: Path) -> None:
     events = logged(training([0.4, 0.5], JobControl()), "csv", tmp_path)
     next(events)

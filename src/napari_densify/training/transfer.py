@@ -24,7 +24,7 @@ def match_inputs(old: ModelSpec, new: ModelSpec) -> list[int | None]:
 def _channel_names(spec: ModelSpec) -> list[tuple[Any, ...]]:
     """Name each input channel, in the order of ``inference.inputs.network_input``."""
     cells = math.prod(spec.working_factor) if spec.subvoxel else 1
-    slices = range(-spec.neighbours, spec.neighbours + 1)
+    slices = [i * spec.neighbour_step for i in range(-spec.neighbours, spec.neighbours + 1)]
     channels = range(spec.image_channels)
     names: list[tuple[Any, ...]] = [
         ("image", z, c, cell) for z in slices for c in channels for cell in range(cells)

@@ -84,10 +84,15 @@ def stopped_early(
 
 
 def _score_row(event: HeldOutScore) -> dict[str, float]:
-    row = {"mean_dice": event.mean_dice}
-    for rate in _RATES:
-        row |= {f"{rate}_{value}": v for value, v in getattr(event, rate).items()}
-    return row
+    rates = {rate: getattr(event, rate) for rate in _RATES}
+    classes = sorted({value for row in rates.values() for value in row})
+    # A class that was never predicted has no precision yet, but keeps its column.
+    columns = {
+        f"{rate}_{value}": row.get(value, math.nan)
+        for rate, row in rates.items()
+        for value in classes
+    }
+    return {"mean_dice": event.mean_dice, **columns}
 
 
 class _Writer(Protocol):
@@ -110,7 +115,6 @@ class _CsvWriter:
         if table not in self._tables:
             path = self._folder / f"{table}.csv"
             self._files[table] = path.open("w", newline="", encoding="utf-8")
-            # A class without a score yet gets no column later: scores of all classes come first.
             self._tables[table] = csv.DictWriter(
                 self._files[table], list(line), extrasaction="ignore"
             )
@@ -129,7 +133,8 @@ class _TensorBoardWriter:
 
     def write(self, table: str, step: int, elapsed_s: float, row: dict[str, float]) -> None:
         for name, value in row.items():
-            self._writer.add_scalar(f"{table}/{name}", value, step)
+            if not math.isnan(value):
+                self._writer.add_scalar(f"{table}/{name}", value, step)
 
     def close(self) -> None:
         self._writer.close()
