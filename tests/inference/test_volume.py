@@ -69,7 +69,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     control, out = JobControl(), outputs(twice)
     for event in predict_volume(network(), SPEC, IMAGE, out, SETTINGS, control=control):
         control.stop = event.kind == "progress" and event.done >= 5
-    finish(out)
+    for sink in out.sinks:
+        sink.abort()  # a .zarr keeps its finished blocks
     assert (read(twice) == 0).any()
     out = outputs(twice, resume=True)
     again = SETTINGS.model_copy(update={"resume": True})
