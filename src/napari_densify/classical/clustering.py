@@ -65,8 +65,10 @@ def sample_rows(task: Task, rows: Rows, parameters: ClusterParameters) -> npt.ND
     rng = np.random.default_rng(parameters.seed)
     z, y, x = task.volume.shape
     picks = np.unique(np.linspace(0, z - 1, 8).round().astype(int))
-    share = max(1, parameters.samples // len(picks))
-    height, width = min(y, 1024), min(x, 1024)
+    samples = min(parameters.samples, 4000) if task.quick else parameters.samples
+    share = max(1, samples // len(picks))
+    edge = 128 if task.quick else 1024
+    height, width = min(y, edge), min(x, edge)
     window = (
         slice((y - height) // 2, (y + height) // 2),
         slice((x - width) // 2, (x + width) // 2),

@@ -105,7 +105,7 @@ def sample_paint(
     rng = np.random.default_rng(parameters.seed)
     share = max(1, parameters.samples // (len(paint.values) * len(paint.slices)))
     rows, codes = [], []
-    for box in paint.boxes():
+    for box in task.boxes():
         labels = paint.read(box).ravel()
         stack = features(box)
         stack = stack.reshape(len(stack), -1)

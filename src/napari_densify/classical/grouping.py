@@ -52,7 +52,7 @@ def count_groups(task: Task, groups: Groups, count: int) -> npt.NDArray[np.int64
     """Painted voxels of each group and class, ``(G, K)``."""
     table = np.zeros((count, len(task.classes)), np.int64)
     paint = task.require_paint()
-    for box in paint.boxes():
+    for box in task.boxes():
         labels = paint.read(box)
         numbers = groups(box)
         for k, value in enumerate(task.classes):

@@ -10,7 +10,7 @@ from pydantic import Field
 from skimage import filters
 
 from napari_densify.classical.grouping import group_rule
-from napari_densify.classical.task import Image, Parameters, Rule, Task, grow
+from napari_densify.classical.task import Image, Parameters, Rule, Task, gaussian, grow
 from napari_densify.core.blocks import Region
 from napari_densify.core.volume import Spacing
 
@@ -104,14 +104,18 @@ def fit(task: Task, parameters: LocalThresholdParameters) -> Rule:
     def groups(region: Region) -> npt.NDArray[Any]:
         read, inner = grow(region, window, task.volume.shape)
         image = task.smooth(read, parameters)
-        limit = local_threshold(
-            image,
-            algorithm=parameters.algorithm,
-            window=window,
-            offset=parameters.offset,
-            k=parameters.k,
-            span=span,
-        )
-        return (image > limit)[inner].astype(np.uint8)
+        if parameters.algorithm == "gaussian":
+            # What scikit-image computes, without what would be cropped afterwards.
+            limit = gaussian(image, [(w - 1) / 6 for w in window], inner) - parameters.offset
+        else:
+            limit = local_threshold(
+                image,
+                algorithm=parameters.algorithm,
+                window=window,
+                offset=parameters.offset,
+                k=parameters.k,
+                span=span,
+            )[inner]
+        return (image[inner] > limit).astype(np.uint8)
 
     return group_rule(task, groups, 2)

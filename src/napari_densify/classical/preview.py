@@ -33,7 +33,8 @@ def preview_slice(
 ) -> Iterator[npt.NDArray[Any]]:
     """Label one slice; iterative methods yield ever better answers.
 
-    Methods that work slice by slice give exactly what they give on the volume. Those that
+    Methods that work in blocks give what they give on the volume, but for what they learn
+    from a sample of a large volume and of its paint. Those that
     need all of the volume are run on the slice alone, so their answer is a sketch: from
     its own paint, or else from that of the nearest painted slice, drawn back from the
     outlines because they have moved since.
@@ -60,7 +61,7 @@ def preview_slice(
     """
     method, preset = get_method(name)
     chosen = resolve_parameters(method, preset, parameters)
-    task = make_task(volume, annotations, classes)
+    task = replace(make_task(volume, annotations, classes), quick=True)
     if method.needs_paint:
         task.require_paint()
     if method.blockwise:

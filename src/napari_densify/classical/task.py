@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ __all__ = [
     "Parameters",
     "Rule",
     "Task",
+    "best_window",
+    "gaussian",
     "grow",
     "smoothing_sigmas",
 ]
@@ -36,6 +39,8 @@ Rule = Callable[[Region], Labels]
 """Dense labels of any region; what it gives must not depend on how regions are cut."""
 
 _TRUNCATE = 4.0
+_SAMPLE_VOXELS = 1 << 25
+_QUICK_VOXELS = 1 << 16
 
 
 class Parameters(Settings):
@@ -80,11 +85,15 @@ class Paint:
         """Read a region ``(Z, Y, X)``."""
         return np.asarray(self.array[region])
 
-    def boxes(self) -> Iterator[Region]:
-        """One tight box for each slice that holds paint."""
+    def boxes(self, limit: int | None = None) -> Iterator[Region]:
+        """One box for each slice that holds paint: all of it, or ``limit`` voxels of it."""
         for z in self.slices:
-            plane = self.plane(z) != UNLABELLED
-            rows, columns = np.flatnonzero(plane.any(1)), np.flatnonzero(plane.any(0))
+            plane = self.plane(z)
+            if limit is not None and plane.size > limit:
+                yield (slice(z, z + 1), *best_window(plane, self.values, limit))
+                continue
+            rows = np.flatnonzero((plane != UNLABELLED).any(1))
+            columns = np.flatnonzero((plane != UNLABELLED).any(0))
             yield (
                 slice(z, z + 1),
                 slice(int(rows[0]), int(rows[-1]) + 1),
@@ -106,12 +115,16 @@ class Task:
         Classes in ascending order of code.
     control
         Mailbox of the job; methods that iterate look at ``stop``.
+    quick
+        For previews: what is learned from the whole volume and from paint is
+        learned from a sample of them.
     """
 
     volume: Volume
     paint: Paint | None
     table: ClassTable
     control: JobControl = field(default_factory=JobControl)
+    quick: bool = False
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -144,6 +157,10 @@ class Task:
             )
         return self.paint
 
+    def boxes(self) -> Iterator[Region]:
+        """Boxes of paint to learn from."""
+        return self.require_paint().boxes(_QUICK_VOXELS if self.quick else None)
+
     def seeds(self) -> npt.NDArray[np.int32]:
         """Paint of the whole volume as ``(Z, Y, X)`` codes."""
         return self.require_paint().read(self.region).astype(np.int32)
@@ -171,13 +188,12 @@ class Task:
         halo = tuple(int(_TRUNCATE * s + 0.5) for s in sigmas)
         read, inner = grow(region, halo, self.volume.shape)
         image = self.image(read, parameters.channel)
-        if parameters.sigma > 0:
-            image = ndimage.gaussian_filter(image, sigmas, truncate=_TRUNCATE, mode="reflect")
-        return np.ascontiguousarray(image[inner])
+        return gaussian(image, sigmas, inner)
 
-    def sample(self, parameters: Parameters, max_voxels: int = 1 << 25) -> Image:
+    def sample(self, parameters: Parameters) -> Image:
         """Smoothed intensities of the whole volume, or of slices spread over a large one."""
         z, y, x = self.volume.shape
+        max_voxels = 4 * _QUICK_VOXELS if self.quick else _SAMPLE_VOXELS
         if z * y * x <= max_voxels:
             return self.smooth(self.region, parameters)
         edge = max(1, int(np.sqrt(max_voxels / 8)))
@@ -197,6 +213,42 @@ class Task:
 def smoothing_sigmas(sigma: float, spacing: Sequence[float]) -> tuple[float, ...]:
     """Gaussian widths in voxels along Z, Y, X for one physical width, given along X."""
     return tuple(sigma * spacing[-1] / s for s in spacing)
+
+
+def gaussian(image: Image, sigmas: Sequence[float], inner: tuple[slice, ...]) -> Image:
+    """Smooth and crop, axis by axis: what is cropped is not smoothed along the next axis.
+
+    Equal to ``scipy.ndimage.gaussian_filter(image, sigmas)[inner]``.
+    """
+    for axis, sigma in enumerate(sigmas):
+        if sigma > 1e-15:
+            image = ndimage.gaussian_filter1d(
+                image, sigma, axis, truncate=_TRUNCATE, mode="reflect"
+            )
+        crop = [slice(None)] * image.ndim
+        crop[axis] = inner[axis]
+        image = image[tuple(crop)]
+    return np.ascontiguousarray(image)
+
+
+def best_window(plane: npt.NDArray[Any], classes: Sequence[int], limit: int) -> tuple[slice, slice]:
+    """Part of a slice with at most ``limit`` voxels in which all classes are painted well."""
+    height, width = plane.shape
+    if height * width <= limit:
+        return slice(0, height), slice(0, width)
+    edge = max(32, int(np.sqrt(limit)))
+    best, chosen = -1.0, (slice(0, edge), slice(0, edge))
+    for y, x in product(_starts(height, edge), _starts(width, edge)):
+        window = (slice(y, min(y + edge, height)), slice(x, min(x + edge, width)))
+        counts = [np.count_nonzero(plane[window] == c) for c in classes]
+        quality = float(np.sqrt(counts).sum())
+        if quality > best:
+            best, chosen = quality, window
+    return chosen
+
+
+def _starts(length: int, edge: int) -> list[int]:
+    return sorted({int(s) for s in np.linspace(0, max(0, length - edge), 4)})
 
 
 def grow(

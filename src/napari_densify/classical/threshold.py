@@ -174,7 +174,7 @@ def _intensity_table(
     """Quantile levels of the painted intensities, and painted voxels between them by class."""
     paint = task.require_paint()
     intensities, labels = [], []
-    for box in paint.boxes():
+    for box in task.boxes():
         codes = paint.read(box)
         intensities.append(task.smooth(box, parameters)[codes > 0])
         labels.append(codes[codes > 0])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from napari_densify.classical.grouping import mean_dice
 from napari_densify.classical.registry import Method, get_method, resolve_parameters
 from napari_densify.classical.run import label_task, make_task
-from napari_densify.classical.task import Paint, Task
+from napari_densify.classical.task import Paint, Task, best_window
 from napari_densify.core.base import Settings
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
@@ -175,7 +175,7 @@ def _left_out(task: Task, slices: Sequence[int], index: int, limit: int) -> _Fol
     around = [slices[i] for i in (index - 1, index + 1) if 0 <= i < len(slices)]
     low, high = min(z, *around), max(z, *around)
     paint = task.require_paint()
-    window = _window(paint.plane(z), task.classes, limit // (high - low + 1))
+    window = best_window(paint.plane(z), task.classes, limit // (high - low + 1))
     piece = task.cropped((slice(low, high + 1), *window))
     known = piece.require_paint().array
     truth = np.array(known[z - low])[None]
@@ -183,26 +183,6 @@ def _left_out(task: Task, slices: Sequence[int], index: int, limit: int) -> _Fol
     rest[z - low] = UNLABELLED
     where = (slice(z - low, z - low + 1), *piece.region[1:])
     return _Fold(replace(piece, paint=Paint(rest)), truth, where)
-
-
-def _window(plane: npt.NDArray[Any], classes: Sequence[int], limit: int) -> tuple[slice, slice]:
-    """Part of a slice with at most ``limit`` voxels in which all classes are painted well."""
-    height, width = plane.shape
-    if height * width <= limit:
-        return slice(0, height), slice(0, width)
-    edge = max(32, int(np.sqrt(limit)))
-    best, chosen = -1.0, (slice(0, edge), slice(0, edge))
-    for y, x in product(_starts(height, edge), _starts(width, edge)):
-        window = (slice(y, min(y + edge, height)), slice(x, min(x + edge, width)))
-        counts = [np.count_nonzero(plane[window] == c) for c in classes]
-        quality = float(np.sqrt(counts).sum())
-        if quality > best:
-            best, chosen = quality, window
-    return chosen
-
-
-def _starts(length: int, edge: int) -> list[int]:
-    return sorted({int(s) for s in np.linspace(0, max(0, length - edge), 4)})
 
 
 def _score(method: Method, folds: Sequence[_Fold], parameters: Settings) -> float:
