@@ -98,6 +98,12 @@ def test_folder_with_a_broken_file(densify, files, model):
     assert ["error" in row for row in report["volumes"]] == [False, True, False]
 
 
+def test_cluster_is_refused_in_one_line(densify, files, model):
+    outcome = predict(densify, files.image, model, files.folder / "l.zarr", "--cluster", "local")
+    assert outcome.code == 2
+    assert "--cluster" in outcome.err
+
+
 def test_input_is_never_written_over(densify, files, model):
     before = Path(files.image).read_bytes()
     outcome = predict(densify, files.image, model, files.image)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 __all__ = ["GRACE_S", "Inbox"]
 
-GRACE_S = 1.5
+GRACE_S = 1.2
 """Time that the engine has to save its work once its stdin has ended."""
 
 

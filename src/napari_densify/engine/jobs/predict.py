@@ -87,6 +87,12 @@ def run(request: PredictRequest, control: JobControl) -> Iterator[Event]:
 def _targets(request: PredictRequest) -> list[Target]:
     """Name every output and make sure that it can be written."""
     images = expand_images(request.images)
+    if request.cluster:
+        raise InputError(
+            "prediction on a cluster is not available in this version",
+            where="--cluster",
+            mend="leave it out, and give each machine a --region of the volume",
+        )
     if not request.output:
         raise InputError("no output named", mend="name it with -o")
     labels = output_names(images, request.output)
