@@ -409,3 +409,33 @@ def test_an_ome_tiff_of_several_files(options, tmp_path):
     assert volume.spacing == pytest.approx((40, 4, 4))
     np.testing.assert_array_equal(volume.read()[0], stack)
     np.testing.assert_array_equal(volume.data[2], stack[2])
+
+
+def _pyramid(path: Path, stack: np.ndarray) -> None:
+    """OME-TIFF of two levels, voxels of 40 x 4 x 4 nm."""
+    metadata = {"axes": "ZYX"}
+    for axis, size in zip("ZYX", (0.04, 0.004, 0.004), strict=True):
+        metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        options = {"tile": (16, 16), "photometric": "minisblack"}
+        writer.write(stack, subifds=1, metadata=metadata, **options)
+        writer.write(stack[:, ::2, ::2], subfiletype=1, **options)
+
+
+def test_levels_of_a_tiff_pyramid(tmp_path):
+    stack = np.random.default_rng(0).integers(0, 255, (5, 64, 96), np.uint8)
+    _pyramid(tmp_path / "a.ome.tif", stack)
+    fine, coarse = (open_image(tmp_path / "a.ome.tif", level=i) for i in range(2))
+    assert fine.metadata["levels"] == ((5, 64, 96), (5, 32, 48))
+    assert fine.spacing == pytest.approx((40, 4, 4))
+    assert coarse.spacing == pytest.approx((40, 8, 8))
+    np.testing.assert_array_equal(fine.read()[0], stack)
+    np.testing.assert_array_equal(coarse.read()[0], stack[:, ::2, ::2])
+    with pytest.raises(InputError, match="there is no pyramid level 2; the image has 2"):
+        open_image(tmp_path / "a.ome.tif", level=2)
+
+
+def test_a_level_of_a_file_that_has_none(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 20, 30), np.uint8))
+    with pytest.raises(InputError, match="no pyramid level 1"):
+        open_image(tmp_path / "a.npy", level=1)

@@ -80,8 +80,14 @@ def open_source(address: Address, level: int) -> Source:
     """Open an address with the reader for its format."""
     if _is_series(address):
         files = slice_files(address, _SLICES)
-        return open_series(address, files, find_reader(Address(str(files[0]))).open)
-    return find_reader(address).open(address, level)
+        source = open_series(address, files, find_reader(Address(str(files[0]))).open)
+    else:
+        source = find_reader(address).open(address, level)
+    if level and not source.levels:
+        raise InputError(
+            f"there is no pyramid level {level}", where=address.text, mend="the image has one level"
+        )
+    return source
 
 
 def list_sources(address: Address) -> tuple[DatasetInfo, ...]:

@@ -64,7 +64,8 @@ class ChunkedTiff:
         self._most_planes = max(1, _KEPT_BYTES // plane)
         self._planes: OrderedDict[int, npt.NDArray[Any]] = OrderedDict()
         mode = CHUNKMODE.PAGE if self._by_plane else CHUNKMODE.STRILE
-        self._array = zarr.open_array(self._series.aszarr(chunkmode=mode), mode="r")
+        store = tif.series[series].aszarr(level=level, chunkmode=mode)
+        self._array = zarr.open_array(store, mode="r")
         self.chunks: tuple[int, ...] = tuple(self._array.chunks)
         self._close()
 
