@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 
 from napari_densify.annotations import AnnotationStore, ArrayAnnotations, PaintedArray
+from napari_densify.annotations import cache as cache_module
 from napari_densify.annotations import painted as painted_module
 from napari_densify.core.errors import InputError
 
@@ -122,6 +125,22 @@ def test_closing_writes_what_is_unsaved(path):
     assert on_disk(path)[5, 99, 119] == 2
 
 
+LEAVE = """
+import sys
+from napari_densify.annotations import AnnotationStore, PaintedArray
+array = PaintedArray(AnnotationStore(sys.argv[1]), interval_s=3600)
+array[5, 99, 119] = 2
+"""
+
+
+def test_a_program_that_ends_without_closing_loses_nothing(path):
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert AnnotationStore(path).counts() == {2: 1}
+
+
 def test_setting_what_is_there_already_writes_nothing(painted):
     painted[1, :50] = 1
     painted.flush()
@@ -131,7 +150,7 @@ def test_setting_what_is_there_already_writes_nothing(painted):
 
 
 def test_little_is_kept_in_memory(path, monkeypatch, rng):
-    monkeypatch.setattr(painted_module, "_CACHE_BYTES", 8 * 32 * 32)
+    monkeypatch.setattr(cache_module, "_CACHE_BYTES", 8 * 32 * 32)
     array = PaintedArray(AnnotationStore(path), interval_s=NEVER)
     mirror = np.zeros(SHAPE, np.uint8)
     for _ in range(12):
@@ -145,7 +164,7 @@ def test_little_is_kept_in_memory(path, monkeypatch, rng):
     for z in range(6):  # nothing is unsaved: reading it all keeps to the limit
         assert array[z, 0, 0] == mirror[z, 0, 0]
         array[z, 64:, 64:]
-        assert len(array._chunks) <= 8
+        assert len(array._cache) <= 8
     np.testing.assert_array_equal(np.asarray(array), mirror)
     assert array.counts() == ArrayAnnotations(mirror).counts()
     array.close()
