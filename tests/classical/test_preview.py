@@ -31,6 +31,19 @@ def test_paint_is_asked_for(stack):
         list(preview_slice("random_walker", volume, 2))
 
 
+@pytest.mark.parametrize("name", ["chan_vese", "random_forest", "ridges"])
+def test_slow_methods_show_a_coarse_sketch_first(name, stack, monkeypatch):
+    from napari_densify.classical import preview
+
+    monkeypatch.setattr(preview, "_SKETCH_VOXELS", 400)
+    volume, truth, paint = stack
+    first, last = preview_slice(name, volume, 3, annotations=paint)
+    assert first.shape == last.shape == truth[3].shape
+    np.testing.assert_array_equal(first[::2, ::2].repeat(2, 0).repeat(2, 1), first)
+    if name != "ridges":
+        assert (first == truth[3]).mean() > 0.75
+
+
 def test_needs_no_torch():
     import subprocess
     import sys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from napari_densify.core.volume import ArrayLike, Volume
 __all__ = ["preview_slice"]
 
 _REACH = 3
+_SLOW = 3.0
+_SKETCH_VOXELS = 1 << 16
 
 
 def preview_slice(
@@ -64,10 +66,62 @@ def preview_slice(
     task = replace(make_task(volume, annotations, classes), quick=True)
     if method.needs_paint:
         task.require_paint()
+    step = _coarse_step(method, volume)
+    if step > 1:
+        coarse = _thinned(task, step)
+        sketch = method.function(coarse, chosen)((slice(z, z + 1), *coarse.region[1:]))[0]
+        _, height, width = volume.shape
+        yield sketch.repeat(step, 0).repeat(step, 1)[:height, :width]
     if method.blockwise:
         yield method.function(task, chosen)((slice(z, z + 1), *task.region[1:]))[0]
     else:
         yield from _sketch(method, task, chosen, z)
+
+
+@dataclass(frozen=True)
+class _Thinned:
+    """Every ``step``-th voxel of an array along Y and X, read when it is asked for."""
+
+    array: ArrayLike
+    step: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        *rest, y, x = self.array.shape
+        return (*rest, -(-y // self.step), -(-x // self.step))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.array.dtype
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        parts = key if isinstance(key, tuple) else (key,)
+        parts = (*parts, *(slice(None),) * (len(self.shape) - len(parts)))
+        plane = []
+        for part, length in zip(parts[-2:], self.shape[-2:], strict=True):
+            start, stop, _ = part.indices(length)
+            plane.append(slice(start * self.step, (stop - 1) * self.step + 1, self.step))
+        return np.asarray(self.array[(*parts[:-2], *plane)])
+
+
+def _thinned(task: Task, step: int) -> Task:
+    z, y, x = task.volume.spacing
+    volume = replace(
+        task.volume,
+        data=_Thinned(task.volume.data, step),
+        spacing=(z, y * step, x * step),
+        chunks=None,
+    )
+    paint = None if task.paint is None else Paint(_Thinned(task.paint.array, step))
+    return replace(task, volume=volume, paint=paint)
+
+
+def _coarse_step(method: Method, volume: Volume) -> int:
+    """Thinning of the sketch that comes first; 1 where the answer itself comes at once."""
+    _, y, x = volume.shape
+    if not method.blockwise or method.seconds_per_mvoxel < _SLOW:
+        return 1
+    return max(1, int(np.sqrt(y * x / _SKETCH_VOXELS)))
 
 
 def _sketch(method: Method, task: Task, parameters: Settings, z: int) -> Iterator[npt.NDArray[Any]]:
