@@ -173,8 +173,6 @@ def missing(
                     wrong.append(f"chunk {z}, {y}, {x} is in no state that it ever had")
                 else:
                     oldest = max(oldest, age)
-    if oldest > GRACE_S:
-        wrong.append(f"a stroke {oldest:.2f} s old is lost")
     return wrong, oldest
 
 
@@ -202,7 +200,12 @@ def age_of_loss(
 
 
 def run(
-    folder: Path, *, kills: int, seed: int = 0, longest_s: float = 2.5, tell: Any = None
+    folder: Path,
+    *,
+    kills: int,
+    seed: int = 0,
+    longest_s: float = 2.5,
+    grace_s: float = GRACE_S,
 ) -> Report:
     """Kill one project again and again; it must survive every time.
 
@@ -214,8 +217,8 @@ def run(
         How often.
     longest_s
         Each child lives for a random time up to this.
-    tell
-        Called with the report after each kill.
+    grace_s
+        Strokes older than this must be on disk.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["napari_densify.project"])
@@ -230,9 +233,9 @@ def run(
         report.kills += 1
         report.strokes += len(ledger.strokes)
         report.oldest_lost_s = max(report.oldest_lost_s, age)
+        if age > grace_s:
+            wrong.append(f"a stroke {age:.2f} s old is lost")
         report.failures += [f"kill {number}: {text}" for text in wrong]
-        if tell:
-            tell(report)
     return report
 
 
