@@ -66,6 +66,8 @@ def hands(dock, viewer, qtbot, image_file, balls) -> SimpleNamespace:
     _, truth = balls
 
     def click(widget) -> None:
+        qtbot.waitUntil(lambda: widget.isVisible() and widget.isEnabled(), timeout=10000)
+        qtbot.wait(20)  # the layout settles
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
 
     def open_project() -> None:
@@ -98,7 +100,7 @@ def hands(dock, viewer, qtbot, image_file, balls) -> SimpleNamespace:
         """Stroke along rows of a slice, over voxels that belong to one class."""
         for value in classes:
             inside = truth[z] == value
-            for y in range(3, 45, 6):
+            for y in range(4, 45, 10):
                 for run in runs(inside[y - 1 : y + 2].all(0)):
                     points = [(y, x) for x in run[2:-2:2]]
                     if len(points) > 2:

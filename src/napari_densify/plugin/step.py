@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import ref
 
@@ -41,7 +42,9 @@ class Step(QWidget):
     def let_go(self) -> None:
         """Disconnect everything: the step is closing."""
         for signal, slot in self._links:
-            signal.disconnect(slot)
+            # Qt undoes its own connections when a widget is deleted; psygnal does not.
+            with suppress(TypeError, ValueError, RuntimeError):
+                signal.disconnect(slot)
         self._links.clear()
 
 
@@ -51,10 +54,11 @@ class Panel(QScrollArea):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
         self.bench = workbench_of(napari_viewer)
+        self.steps: list[Step] = []
         self._token = self.bench.use()
         bench, token = ref(self.bench), self._token
-        self.destroyed.connect(lambda *_: _release(bench, token))
-        self.steps: list[Step] = []
+        steps = self.steps
+        self.destroyed.connect(lambda *_: _release(bench, token, steps))
         self._open = True
         self._docked = False
         self._shown = False
@@ -100,8 +104,10 @@ class Panel(QScrollArea):
         self.deleteLater()
 
 
-def _release(bench: ref[Workbench], token: int) -> None:
-    """Let go of a workbench, if it is still there."""
+def _release(bench: ref[Workbench], token: int, steps: list[Step]) -> None:
+    """Let go of everything when a widget was deleted without having been closed."""
+    for step in steps:
+        step.let_go()
     found = bench()
     if found is not None:
         found.release(token)

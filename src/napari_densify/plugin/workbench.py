@@ -110,6 +110,7 @@ class Workbench(QObject):
     def close(self) -> None:
         """Put everything on disk and end the engine."""
         self.activity.close()
+        self._counting.stop()
         self.client.close()
         self.session.close()
 
@@ -246,7 +247,7 @@ class Workbench(QObject):
     def _strokes_flushed(self, regions: list[Region]) -> None:
         if self.session.job is not None and self.session.job.kind == "train":
             self.client.tell(ask.StrokesChanged(regions=tuple(map(bounds_of, regions))))
-        if not self._counting.isActive():
+        if self.session.project is not None and not self._counting.isActive():
             self._counting.start()
 
     def _say_unsaved(self, reason: str) -> None:
