@@ -55,6 +55,8 @@ class Canvas(QObject):
         self._viewer = ref(viewer)
         self.session = session
         self.generation = 0
+        self._shown_for: dict[tuple[str, str], str] = {}
+        self._next = 0
         session.classes_changed.connect(self._recolor)
         session.project_changed.connect(self._respace)
         session.layer_updated.connect(self._layer_updated)
@@ -178,29 +180,48 @@ class Canvas(QObject):
         path = Path(event.path)
         try:
             if event.role == "preview":
-                name = event.message or "Live preview"
-                self._show_labels(path, "preview", name, "preview")
+                title = event.message or "Live preview"
+                self._show_labels(path, "preview", title, "preview", self._is_new("preview"))
             elif event.role in ("probabilities", "uncertainty"):
                 self._show_image(path, event.role)
             elif _is_prediction(path):
                 number = str(int(path.stem))
-                self._show_labels(path, "prediction", f"Prediction {number}", number, event.final)
+                fresh = self._is_new(number) or event.final
+                self._show_labels(path, "prediction", f"Prediction {number}", number, fresh)
+                self._hide_preview()
             elif kind != "predict" or path.parent.name == "labels":
                 self._show_labels(path, "method", event.name, path.stem, event.final)
         except (InputError, OSError) as error:
             self.session.said.emit("warning", f"{path.name} cannot be shown: {error}")
+
+    def _is_new(self, name: str) -> bool:
+        """Whether the job under way shows this array for the first time."""
+        job = self.session.job
+        key, number = ("job", name), job.id if job else ""
+        new = self._shown_for.get(key) != number
+        self._shown_for[key] = number
+        return new
+
+    def _hide_preview(self) -> None:
+        """Make way for a prediction of the whole volume."""
+        preview = find_layer(self.viewer, "preview", "preview")
+        if preview is not None:
+            preview.visible = False
 
     def _show_labels(
         self, path: Path, role: str, title: str, name: str, reopen: bool = True
     ) -> None:
         """Show labels from disk in a read-only layer, or refresh the one that shows them."""
         layer = find_layer(self.viewer, role, name)
+        if layer is not None and layer.name != title:
+            layer.name = title
         if layer is not None and not reopen:
             layer.refresh()
             return
         data = open_labels(path).data
         if layer is not None:
             layer.data = data
+            layer.visible = True
             layer.refresh()
             return
         layer = Labels(
@@ -269,6 +290,26 @@ class Canvas(QObject):
         if self.session.project is not None:
             self.generation += 1
             self.view_changed.emit(self.visible_region(), self.generation)
+
+    def next_suggestion(self) -> None:
+        """Go to the next of the suggested slices.
+
+        Raises
+        ------
+        InputError
+            If none is suggested.
+        """
+        suggested = self.session.suggested
+        if not suggested:
+            raise InputError("no slice is suggested yet", mend="press Suggest next slice")
+        choice = suggested[self._next % len(suggested)]
+        self._next += 1
+        self.go_to_plane(str(choice["axis"]), int(choice["index"]))
+
+    def first_suggestion(self) -> None:
+        """Go to the best of the slices just suggested."""
+        self._next = 0
+        self.next_suggestion()
 
     def visible_region(self) -> Region | None:
         """Part of the volume on screen: a slice, or the whole in the 3D view."""
@@ -366,7 +407,7 @@ def _is_prediction(path: Path) -> bool:
 
 
 def bind_keys(layer: Labels, canvas: Canvas) -> None:
-    """Keys of the annotation layer: classes by their key, H holds out, R rest, A accept."""
+    """Keys of the annotation layer: classes by theirs, H hold out, R rest, A accept, N next."""
 
     def attempt(action: Callable[[], Any]) -> Callable[[Any], None]:
         def run(_: Any) -> None:
@@ -390,6 +431,7 @@ def bind_keys(layer: Labels, canvas: Canvas) -> None:
         "h": attempt(canvas.toggle_held_out),
         "r": attempt(canvas.fill_rest),
         "a": attempt(canvas.accept_slice),
+        "n": attempt(canvas.next_suggestion),
     }
     for key, run in {**actions, **keys}.items():
         layer.bind_key(key.upper() if key.isalpha() else key, run, overwrite=True)

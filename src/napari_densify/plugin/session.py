@@ -243,6 +243,7 @@ class Session:
             images=(str(project.path),),
             annotations=(str(project.path),),
             output=str(self._training_round.model),
+            project=str(project.path),
             settings=self.train_settings.model_copy(update={"held_out": held_out}),
             live=self.live,
         )

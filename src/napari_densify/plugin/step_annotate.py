@@ -110,7 +110,7 @@ class AnnotateStep(Step):
         self.table.show_classes(session.classes, session.counts())
         slices = session.slice_counts()
         self.strip.show_paint(session.shape[0], slices, session.classes)
-        suggested = tuple(s["index"] for s in session.suggested if s["axis"] in ("z", 0))
+        suggested = tuple(s["index"] for s in session.suggested if str(s["axis"]).lower() == "z")
         self.strip.show_marks(session.held_out, suggested)
         self.coverage.setText(self._say_coverage(slices))
         self.advice.setText(session.advice())

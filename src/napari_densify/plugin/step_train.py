@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QProgressBar, QSizePolicy
 
 from napari_densify.core.events import HeldOutScore
 from napari_densify.plugin.curves import CurvesWidget
@@ -36,6 +36,12 @@ class TrainStep(Step):
             form.changed.connect(self.session.set_train_settings)
             form.changed.connect(self._sync_forms)
         self.body.addWidget(self.form)
+        self.live = QCheckBox("Show the slice on screen while training")
+        self.live.setObjectName("live")
+        self.live.setToolTip("Predict it again as the model improves, and use new strokes at once")
+        self.live.setChecked(self.session.live)
+        self.live.toggled.connect(self._set_live)
+        self.body.addWidget(self.live)
         self.collapsed = collapsible("More settings", self.more)
         self.body.addWidget(self.collapsed)
         self._build_buttons()
@@ -133,6 +139,9 @@ class TrainStep(Step):
 
     def _train(self) -> None:
         self.bench.attempt(self.bench.train)
+
+    def _set_live(self, on: bool) -> None:
+        self.session.live = on
 
     def _pause(self) -> None:
         job = self.session.job

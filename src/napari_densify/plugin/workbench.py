@@ -235,6 +235,8 @@ class Workbench(QObject):
         self.client.free()
 
     def _job_ended(self, job: Job, event: Done | Failed) -> None:
+        if job.kind == "suggest" and isinstance(event, Done) and self.session.suggested:
+            self.canvas.first_suggestion()
         if self._ending:
             self._ending = False
             QTimer.singleShot(0, self.client.free)
