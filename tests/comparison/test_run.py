@@ -154,6 +154,13 @@ def test_stop_reports_on_what_is_done(painted, tmp_path):
     assert not list((tmp_path / "labels").glob("watershed*"))
 
 
+def test_algorithms_asked_for_by_name_are_told_apart(painted, tmp_path):
+    volume, truth, paint = painted
+    _, result = run(volume, paint, truth=truth, methods=("otsu", "li"), out_dir=tmp_path)
+    assert {row["method"] for row in result["rows"]} == {"Threshold: otsu", "Threshold: li"}
+    assert len(list((tmp_path / "labels").iterdir())) == 2
+
+
 def test_progress_goes_up(painted, tmp_path):
     volume, truth, paint = painted
     events, _ = run(volume, paint, truth=truth, methods=QUICK, out_dir=tmp_path)

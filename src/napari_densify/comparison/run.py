@@ -77,7 +77,7 @@ def compare(
     yield from _notices(case, models)
     total = len(names) + len(models) + 1
     for number, name in enumerate([*models, *names]):
-        title = name if name in models else METHODS[get_method(name)[0].name].title
+        title = name if name in models else _title(name)
         yield Progress(done=number, total=total, unit="methods", message=title)
         if control.stop:
             break
@@ -105,6 +105,12 @@ def resolve_methods(methods: Sequence[str]) -> tuple[str, ...]:
             get_method(one)
             names += [one] if one not in names else []
     return tuple(names)
+
+
+def _title(name: str) -> str:
+    """Title of a method; one of its algorithms, asked for by name, is told apart."""
+    title = get_method(name)[0].title
+    return title if name.replace("-", "_") in METHODS else f"{title}: {name}"
 
 
 def _as_prediction(given: ModelPrediction | ArrayLike | str) -> ModelPrediction:
@@ -230,7 +236,7 @@ def _file_name(name: str) -> str:
 
 def _add_method(case: Case, name: str, control: JobControl) -> Iterator[Event]:
     method, _ = get_method(name)
-    entry = Entry(name=name, title=method.title, family=method.family)
+    entry = Entry(name=name, title=_title(name), family=method.family)
     try:
         done = yield from _run_method(case, name, entry, control)
     except InputError as error:
@@ -301,7 +307,7 @@ def _write_method(
                 done=piece.done,
                 total=piece.total,
                 unit="pieces",
-                message=METHODS[get_method(name)[0].name].title,
+                message=_title(name),
             )
             if control.stop:
                 sink.abort()
