@@ -41,11 +41,13 @@ class Step(QWidget):
 
     def let_go(self) -> None:
         """Disconnect everything: the step is closing."""
-        for signal, slot in self._links:
+        # The garbage collector may empty this object before Qt deletes the widget.
+        links = vars(self).get("_links", [])
+        for signal, slot in links:
             # Qt undoes its own connections when a widget is deleted; psygnal does not.
             with suppress(TypeError, ValueError, RuntimeError):
                 signal.disconnect(slot)
-        self._links.clear()
+        links.clear()
 
 
 class Panel(QScrollArea):
