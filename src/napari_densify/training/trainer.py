@@ -12,6 +12,7 @@ import torch
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, ModelSaved, Notice, Plan, Progress, StepDone
 from napari_densify.core.labels import ClassTable, require_trainable
+from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import measure_intensity
 from napari_densify.core.settings import TrainSettings
 from napari_densify.inference.allocator import keep_freed_memory
@@ -88,76 +89,121 @@ def train(
     InputError
         If nothing can be learned from the paint.
     """
-    control, extras = control or JobControl(), extras or Extras()
+    extras = extras or Extras()
     clock = Clock(started if started is not None else time.monotonic())
-    counts = count_painted(sources, settings.held_out)
-    require_trainable(counts, classes)
-    table = (classes or ClassTable.from_values(counts)).only(counts)
-    device = select_device(settings.device)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    torch.manual_seed(settings.seed)
-    keep_freed_memory()
+    run = _Run(sources, settings, clock, control or JobControl(), extras)
+    yield from run.prepare(classes)
+    yield from run.begin(output)
+    yield from run.steps()
+    yield from run.save(output)
 
-    volumes = [s.volume for s in sources]
-    intensities = [measure_intensity(v) for v in volumes]
-    init = load_model(extras.init) if extras.init else None
-    known = init.spec if init else None
-    plan = resolve_plan(settings, gather_facts(volumes, counts, device.type), known)
-    yield Plan(explanation=plan.explanation, plan=plan.model_dump(mode="json"))
 
-    paint = PaintReader(sources, intensities, plan, table, settings.held_out)
-    for done, total in paint.read():
-        yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
-    sampler = make_sampler(paint, plan, len(table))
-    spec = spec_from_plan(
-        plan,
-        classes=table,
-        spacing=volumes[0].spacing,
-        spacing_known=volumes[0].spacing_known,
-        channels=settings.channels,
-        image_channels=volumes[0].channels,
-        feature_offset=paint.feature_offset,
-        feature_gain=paint.feature_gain,
-    )
-    state = TrainingState(plan, spec, device, [counts[v] for v in table.values], init=init)
-    for message in differences(init, spec, state.fresh) if init else ():
-        yield Notice(level="warning", message=message)
-    gauge = HeldOutGauge(sources[0], intensities[0], settings.held_out)
-    preview = LivePreview(sources[0], intensities[0], extras.preview) if extras.preview else None
-    remembers, extra_tensors = remember_paint(sources, table, settings.held_out)
+class _Run:
+    """One training; its methods are called in the order in which they stand here."""
 
-    unfinished = snapshot_path(output)
-    if extras.resume:
-        load_snapshot(unfinished, state, sampler)
-    clock.expect(plan)
-    while not clock.over(state.step) and not control.stop:
-        loss = state.advance(sampler.draw(plan.batch), clock.progress(state.step))
-        yield StepDone(
-            step=state.step, loss=loss, learning_rate=state.rate, elapsed_s=clock.elapsed
+    def __init__(
+        self,
+        sources: Sequence[TrainingSource],
+        settings: TrainSettings,
+        clock: Clock,
+        control: JobControl,
+        extras: Extras,
+    ) -> None:
+        self._sources, self._settings = list(sources), settings
+        self._clock, self._control, self._extras = clock, control, extras
+        self._init = load_model(extras.init) if extras.init else None
+        self._device = select_device(settings.device)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        torch.manual_seed(settings.seed)
+        keep_freed_memory()
+
+    def prepare(self, classes: ClassTable | None) -> Iterator[Event]:
+        """Check the paint, resolve the plan, read what lies around paint."""
+        held_out = self._settings.held_out
+        self._counts = count_painted(self._sources, held_out)
+        require_trainable(self._counts, classes)
+        self._table = (classes or ClassTable.from_values(self._counts)).only(self._counts)
+        volumes = [s.volume for s in self._sources]
+        self._intensities = [measure_intensity(v) for v in volumes]
+        facts = gather_facts(volumes, self._counts, self._device.type)
+        known = self._init.spec if self._init else None
+        self._plan = resolve_plan(self._settings, facts, known)
+        yield Plan(explanation=self._plan.explanation, plan=self._plan.model_dump(mode="json"))
+        self._paint = PaintReader(
+            self._sources, self._intensities, self._plan, self._table, held_out
         )
-        yield clock.report(state.step)
-        if changed := control.take_changed():
-            paint.refresh(changed)
-            sampler = make_sampler(paint, plan, len(table), seed=plan.seed + state.step)
-        if gauge.due(clock.elapsed):
-            yield gauge.score(state, clock.elapsed)
-        if preview:
-            yield from preview.answer(state, control)
+        for done, total in self._paint.read():
+            yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
+        self._sampler = make_sampler(self._paint, self._plan, len(self._table))
+        self._remembers, self._memory = remember_paint(self._sources, self._table, held_out)
 
-    record = {
-        "plan": plan.model_dump(mode="json"), "settings": settings.model_dump(mode="json"),
-        "steps": state.step, "seconds": round(clock.elapsed, 1), "torch": torch.__version__,
-    }  # fmt: skip
-    described = spec.model_copy(update={"training": record, "remembers": remembers})
-    save_model(output, state.averaged.state_dict(), described, extra_tensors)
-    if control.stop and plan.steps is not None:
-        save_snapshot(unfinished, state, sampler)
-    else:
-        unfinished.unlink(missing_ok=True)
-    if gauge.slices:
-        yield gauge.score(state, clock.elapsed)
-    yield ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)
+    def begin(self, output: Path) -> Iterator[Event]:
+        """Build the network, or take it over from an earlier model or an unfinished training."""
+        counts = [self._counts[v] for v in self._table.values]
+        spec = self._spec()
+        self._state = TrainingState(self._plan, spec, self._device, counts, init=self._init)
+        if self._init:
+            for message in differences(self._init, spec, self._state.fresh):
+                yield Notice(level="warning", message=message)
+        if self._extras.resume:
+            load_snapshot(snapshot_path(output), self._state, self._sampler)
+        first, intensity = self._sources[0], self._intensities[0]
+        self._gauge = HeldOutGauge(first, intensity, self._settings.held_out)
+        path = self._extras.preview
+        self._preview = LivePreview(first, intensity, path) if path else None
+
+    def steps(self) -> Iterator[Event]:
+        """Train until the budget is used or the user stops; look up between two steps."""
+        state, clock, plan = self._state, self._clock, self._plan
+        clock.expect(plan)
+        while not clock.over(state.step) and not self._control.stop:
+            loss = state.advance(self._sampler.draw(plan.batch), clock.progress(state.step))
+            yield StepDone(
+                step=state.step, loss=loss, learning_rate=state.rate, elapsed_s=clock.elapsed
+            )
+            yield clock.report(state.step)
+            if changed := self._control.take_changed():
+                self._paint.refresh(changed)
+                seed = plan.seed + state.step
+                self._sampler = make_sampler(self._paint, plan, len(self._table), seed=seed)
+            if self._gauge.due(clock.elapsed):
+                yield self._gauge.score(state, clock.elapsed)
+            if self._preview:
+                yield from self._preview.answer(state, self._control)
+
+    def save(self, output: Path) -> Iterator[Event]:
+        """Write the model; a stopped training can be taken up again."""
+        state, clock = self._state, self._clock
+        record = {
+            "plan": self._plan.model_dump(mode="json"),
+            "settings": self._settings.model_dump(mode="json"),
+            "steps": state.step,
+            "seconds": round(clock.elapsed, 1),
+            "torch": torch.__version__,
+        }
+        spec = state.spec.model_copy(update={"training": record, "remembers": self._remembers})
+        save_model(output, state.averaged.state_dict(), spec, self._memory)
+        if self._control.stop and self._plan.steps is not None:
+            save_snapshot(snapshot_path(output), state, self._sampler)
+        else:
+            snapshot_path(output).unlink(missing_ok=True)
+        if self._gauge.slices:
+            yield self._gauge.score(state, clock.elapsed)
+        yield ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)
+
+    def _spec(self) -> ModelSpec:
+        first = self._sources[0].volume
+        return spec_from_plan(
+            self._plan,
+            classes=self._table,
+            spacing=first.spacing,
+            spacing_known=first.spacing_known,
+            channels=self._settings.channels,
+            image_channels=first.channels,
+            feature_offset=self._paint.feature_offset,
+            feature_gain=self._paint.feature_gain,
+        )
 
 
 def make_sampler(
