@@ -42,7 +42,7 @@ class CurvesWidget(QWidget):
         self._right.addItem(self._dice)
         item.vb.sigResized.connect(self._fit)
         self._earlier: list[pg.PlotDataItem] = []
-        self.setMinimumHeight(150)
+        self.setFixedHeight(170)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -54,7 +54,9 @@ class CurvesWidget(QWidget):
         self._loss.setData(log.seconds, log.loss)
         self._dice.setData(log.score_seconds, log.dice)
         item = self.plot.getPlotItem()
-        item.vb.enableAutoRange()
+        item.vb.enableAutoRange(item.vb.YAxis)
+        latest = max([*log.seconds[-1:], *log.score_seconds[-1:], 1.0])
+        item.vb.setXRange(0, latest, padding=0.02)
 
     def show_earlier(self, logs: list[TrainingLog]) -> None:
         """Draw earlier rounds thinly behind the current one."""
