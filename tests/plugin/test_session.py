@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Done, Failed, ModelSaved, Notice
+from napari_densify.plugin.jobs import Job
+from napari_densify.plugin.session import Session
+from napari_densify.project import Project
+
+
+@pytest.fixture
+def session(tmp_path):
+    image = tmp_path / "image.tif"
+    tifffile.imwrite(image, np.zeros((12, 16, 16), np.uint8))
+    made = Session()
+    made.open(Project.create(tmp_path / "a.densify", shape=(12, 16, 16), image=str(image)))
+    yield made
+    made.close()
+
+
+def test_nothing_can_be_asked_without_a_project():
+    with pytest.raises(InputError, match="no project"):
+        Session().train_request()
+
+
+def test_it_says_what_is_missing(session):
+    assert "Nothing is painted" in session.advice()
+    session.paint[2, 1, 1] = 2
+    assert "Only foreground is painted. Paint the background too" in session.advice()
+    session.paint[2, 2, 2] = 1
+    assert session.advice() == ""
+
+
+def test_paint_on_held_out_slices_does_not_count_for_training(session):
+    session.paint[2, 1, 1:3] = [1, 2]
+    assert session.train_request().settings.held_out == ()
+    session.set_held_out(2, True)
+    with pytest.raises(InputError, match="no voxel is annotated"):
+        session.train_request()
+
+
+def test_one_of_five_painted_slices_is_proposed_to_be_held_out(session):
+    for z in range(4):
+        session.paint[2 * z, 0, 0] = 1
+    assert session.proposed_held_out() is None
+    session.paint[8, 0, 0] = 1
+    assert session.proposed_held_out() == 4
+    session.set_held_out(4, True)
+    assert session.proposed_held_out() is None
+
+
+def test_a_painted_class_cannot_be_removed(session):
+    session.paint[0, 0, 0] = 2
+    with pytest.raises(InputError, match="foreground is painted"):
+        session.set_classes(session.classes.only([1]))
+
+
+def test_a_failed_round_leaves_nothing_behind(session):
+    session.paint[2, 1, 1:3] = [1, 2]
+    session.train_request()
+    session.begin(Job("train-1-1", "train"))
+    session.hear(Failed(job="train-1-1", message="out of memory", fault=True))
+    assert session.job is None
+    assert list((session.project.path / "models").iterdir()) == []
+
+
+def test_a_finished_round_is_chosen_and_keeps_its_scores(session):
+    session.paint[2, 1, 1:3] = [1, 2]
+    request = session.train_request()
+    session.begin(Job("train-1-1", "train"))
+    open(request.output, "w").close()
+    session.hear(ModelSaved(job="train-1-1", path=request.output, steps=1, elapsed_s=1))
+    session.hear(Done(job="train-1-1", result={"held_out": {"mean_dice": 0.5}}))
+    assert session.chosen_round().number == session.round_number == 1
+    assert session.chosen_round().scores["held_out"] == {"mean_dice": 0.5}
+    assert session.predict_request().model == request.output
+
+
+def test_answers_to_other_jobs_are_ignored(session):
+    session.begin(Job("train-1-2", "train"))
+    session.hear(Done(job="train-1-1"))
+    assert session.job is not None
+
+
+def test_a_second_job_is_refused_while_one_runs(session):
+    session.paint[2, 1, 1:3] = [1, 2]
+    session.begin(Job("compare-1-1", "compare"))
+    with pytest.raises(InputError, match="comparing is under way"):
+        session.train_request()
+
+
+def test_notices_reach_the_user(session):
+    said = []
+    session.said.connect(lambda level, text: said.append((level, text)))
+    session.hear(Notice(level="warning", message="half memory"))
+    assert said == [("warning", "half memory")]
+
+
+def test_settings_are_kept_in_the_project(session):
+    session.set_train_settings(session.train_settings.model_copy(update={"budget_s": 7.0}))
+    folder = session.project.path
+    session.close()
+    again = Session()
+    again.open(Project.open(folder))
+    assert again.train_settings.budget_s == 7.0
+    again.close()
