@@ -74,6 +74,7 @@ class PaintReader:
         self._sources, self._intensities = list(sources), list(intensities)
         self._plan, self._table, self._held_out = plan, table, tuple(held_out)
         self._crops: dict[tuple[int, str], tuple[Region, Crop]] = {}
+        self.guided = False  # whether a forest fills the gaps between strokes
         self.feature_offset: tuple[float, ...] = ()
         self.feature_gain: tuple[float, ...] = ()
 
@@ -110,7 +111,8 @@ class PaintReader:
 
     def _teach(self) -> None:
         """Let a forest fill the gaps between strokes; whole slices need none."""
-        if not self._plan.guidance or painted_share(self.crops) > _DENSE:
+        self.guided = self._plan.guidance > 0 and painted_share(self.crops) <= _DENSE
+        if not self.guided:
             return
         taught = teach(
             self.crops, len(self._table), self._plan.working_factor, seed=self._plan.seed

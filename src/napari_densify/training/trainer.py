@@ -29,6 +29,15 @@ from napari_densify.training.snapshot import load_snapshot, save_snapshot, snaps
 from napari_densify.training.state import TrainingState
 from napari_densify.training.transfer import differences
 
+_GUIDED = (
+    "strokes leave most of their slices open: a random forest, learned from them, guides the "
+    "network there (--set guidance=0 turns it off)"
+)
+_REMEMBERED = (
+    "painted slices predict each other: their interpolation is weighed in when this volume is "
+    "predicted"
+)
+
 __all__ = ["Extras", "TrainingSource", "train"]
 
 
@@ -137,6 +146,10 @@ class _Run:
             yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
         self._sampler = make_sampler(self._paint, self._plan, len(self._table))
         self._remembers, self._memory = remember_paint(self._sources, self._table, held_out)
+        if self._paint.guided:
+            yield Notice(message=_GUIDED)
+        if self._memory:
+            yield Notice(message=_REMEMBERED)
 
     def begin(self, output: Path) -> Iterator[Event]:
         """Build the network, or take it over from an earlier model or an unfinished training."""
