@@ -83,9 +83,10 @@ def update_job(job: Job, event: Event) -> Job:
         case Started():
             return replace(job, message=event.message)
         case Progress():
+            preparing = bool(event.message) and not event.unit
             return replace(
                 job,
-                fraction=min(1.0, event.done / event.total),
+                fraction=None if preparing else min(1.0, event.done / event.total),
                 eta_s=event.eta_s,
                 message=event.message,
             )
