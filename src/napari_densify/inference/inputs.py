@@ -73,6 +73,7 @@ def encode(
     *,
     factor: Triple,
     features: FeatureConfig | None,
+    slices: npt.NDArray[np.bool_] | None = None,
     threads: int | None = None,
 ) -> Encoded:
     """Normalise a read region and compute its features.
@@ -87,6 +88,8 @@ def encode(
         Working cell (Z, Y, X) in voxels.
     features
         Features to compute on the working grid.
+    slices
+        ``(z,)`` working slices whose features are wanted; the others stay 0.
     threads
         CPU threads for the features.
     """
@@ -94,8 +97,13 @@ def encode(
     bank = None
     if features is not None:
         coarse = _cell_means(voxels, factor)
-        rows = [compute_features(c, features, dtype=np.float16, threads=threads) for c in coarse]
-        bank = torch.from_numpy(np.concatenate(rows))
+        wanted = slice(None) if slices is None else slices
+        rows = [
+            compute_features(c[wanted], features, dtype=np.float16, threads=threads) for c in coarse
+        ]
+        filled = np.zeros((sum(map(len, rows)), *coarse.shape[1:]), np.float16)
+        filled[:, wanted] = np.concatenate(rows)
+        bank = torch.from_numpy(filled)
     return Encoded(torch.from_numpy(voxels.astype(np.float16)), bank)
 
 

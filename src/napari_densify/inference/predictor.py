@@ -116,12 +116,16 @@ class Predictor:
         """
         image, inner = self._read(region)
         factor = self.spec.working_factor
-        encoded = encode(image, self._intensity, factor=factor, features=self.spec.features)
+        slices = np.zeros(image.shape[1] // factor[0], bool)
+        ends = self.spec.slice_reach
+        slices[ends : len(slices) - ends] = True
+        encoded = encode(
+            image, self._intensity, factor=factor, features=self.spec.features, slices=slices
+        )
         fine, coarse = self._without_feature_halo(image.shape[1:])
         voxels = encoded.image[fine][None].to(self.device)
         bank = None
         if encoded.features is not None:
-            ends = self.spec.slice_reach
             depth = encoded.features.shape[1]
             cropped = encoded.features[coarse][:, ends : depth - ends]
             scaled = scale_features(cropped, self.spec.feature_offset, self.spec.feature_gain)

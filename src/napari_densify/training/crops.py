@@ -116,6 +116,7 @@ def read_crop(
     factor: Triple,
     features: FeatureConfig | None,
     patch: Triple,
+    patch_depth: int | None = None,
     held_out: Sequence[int] = (),
     source: int = 0,
 ) -> Crop:
@@ -136,7 +137,10 @@ def read_crop(
     ]
     image = np.pad(image, [(0, 0), *pads], mode="reflect")
     labels = np.pad(labels, pads, mode="reflect")
-    encoded = encode(image, intensity, factor=factor, features=features)
+    # A patch of one slice needs features where there is paint, and nowhere else.
+    flat = patch_depth == 1 and factor[0] == 1
+    painted = np.asarray((labels >= 0).any((1, 2))) if flat else None
+    encoded = encode(image, intensity, factor=factor, features=features, slices=painted)
     z0, y0, x0 = (s.start - before for s, (before, _) in zip(region, pads, strict=True))
     return Crop(encoded.image, encoded.features, torch.from_numpy(labels), (z0, y0, x0), source)
 
@@ -150,13 +154,16 @@ def _border(side: slice, length: int, reach: int, cell: int) -> tuple[int, int]:
 
 
 def measure_features(crops: Sequence[Crop]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean of each feature over the crops, and one over its standard deviation."""
-    banks = [c.features for c in crops if c.features is not None]
-    if not banks:
-        return (), ()
+    """Mean of each feature over the crops, and one over its standard deviation.
+
+    Slices whose features were not computed (all 0) are left out.
+    """
+    banks = [c.features[:, c.features.any(0).flatten(1).any(1)].float() for c in crops
+             if c.features is not None]  # fmt: skip
     voxels = sum(b[0].numel() for b in banks)
-    total = sum(b.float().sum((1, 2, 3)) for b in banks)
-    squares = sum(b.float().square().sum((1, 2, 3)) for b in banks)
-    mean = torch.as_tensor(total / voxels)
-    deviation = (torch.as_tensor(squares / voxels) - mean**2).clamp(min=1e-8).sqrt()
+    if not voxels:
+        return (), ()
+    mean = torch.as_tensor(sum(b.sum((1, 2, 3)) for b in banks) / voxels)
+    squares = torch.as_tensor(sum(b.square().sum((1, 2, 3)) for b in banks) / voxels)
+    deviation = (squares - mean**2).clamp(min=1e-8).sqrt()
     return tuple(mean.tolist()), tuple((1 / deviation).tolist())

@@ -122,7 +122,9 @@ class PaintReader:
 
     def _wanted(self) -> Iterator[tuple[int, Region]]:
         factor = self._plan.working_factor
-        z, y, x = (p * f for p, f in zip(self._reach, factor, strict=True))
+        depth, height, width = self._plan.patch
+        margin = depth - 1 + self._plan.slice_reach, height - 1, width - 1
+        z, y, x = (m * f for m, f in zip(margin, factor, strict=True))
         for number, source in enumerate(self._sources):
             boxes = [b for b in source.annotations.painted_boxes() if not self._is_held_out(b)]
             for region in training_regions(boxes, source.volume.shape, (z, y, x), factor):
@@ -147,6 +149,7 @@ class PaintReader:
             factor=self._plan.working_factor,
             features=self._plan.features,
             patch=self._reach,
+            patch_depth=self._plan.patch[0],
             held_out=self._held_out,
             source=number,
         )
