@@ -5,7 +5,7 @@ import numpy as np
 from napari_densify.annotations import ArrayAnnotations
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.normalisation import measure_intensity
-from napari_densify.core.settings import FeatureConfig
+from napari_densify.core.settings import FeatureConfig, NetworkConfig
 from napari_densify.core.volume import Volume
 from napari_densify.training.crops import (
     measure_features,
@@ -13,6 +13,7 @@ from napari_densify.training.crops import (
     read_crop,
     training_regions,
 )
+from napari_densify.training.plan import TrainPlan
 
 BOX = tuple[slice, slice, slice]
 
@@ -46,9 +47,9 @@ def test_the_border_is_mirrored_by_half_a_patch_and_held_out_paint_is_gone() -> 
         box(0, 6, 0, 20, 0, 20),
         intensity=measure_intensity(volume),
         classes=ClassTable.from_values([1, 2]),
-        factor=(1, 1, 1),
-        features=FeatureConfig(sigmas=(1.0,)),
-        patch=(4, 8, 8),
+        plan=TrainPlan(
+            network=NetworkConfig(), features=FeatureConfig(sigmas=(1.0,)), patch=(4, 8, 8)
+        ),
         held_out=(4,),
     )
     assert crop.image.shape == (1, 10, 28, 28)

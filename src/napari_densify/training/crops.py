@@ -16,9 +16,10 @@ from napari_densify.annotations import Annotations
 from napari_densify.core.blocks import Region, region_shape
 from napari_densify.core.labels import ClassTable, to_class_indices
 from napari_densify.core.normalisation import Intensity
-from napari_densify.core.settings import FeatureConfig, Triple
+from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import encode
+from napari_densify.training.plan import TrainPlan
 
 __all__ = ["Crop", "measure_features", "merge_boxes", "read_crop", "training_regions"]
 
@@ -113,10 +114,7 @@ def read_crop(
     *,
     intensity: Intensity,
     classes: ClassTable,
-    factor: Triple,
-    features: FeatureConfig | None,
-    patch: Triple,
-    patch_depth: int | None = None,
+    plan: TrainPlan,
     held_out: Sequence[int] = (),
     source: int = 0,
 ) -> Crop:
@@ -131,16 +129,18 @@ def read_crop(
     for z in held_out:
         if region[0].start <= z < region[0].stop:
             labels[z - region[0].start] = -1
+    factor, (depth, height, width) = plan.working_factor, plan.patch
+    sizes = depth + 2 * plan.slice_reach, height, width
     pads = [
         _border(s, n, p * f // 2, f)
-        for s, n, p, f in zip(region, volume.shape, patch, factor, strict=True)
+        for s, n, p, f in zip(region, volume.shape, sizes, factor, strict=True)
     ]
     image = np.pad(image, [(0, 0), *pads], mode="reflect")
     labels = np.pad(labels, pads, mode="reflect")
     # A patch of one slice needs features where there is paint, and nowhere else.
-    flat = patch_depth == 1 and factor[0] == 1
+    flat = depth == 1 and factor[0] == 1
     painted = np.asarray((labels >= 0).any((1, 2))) if flat else None
-    encoded = encode(image, intensity, factor=factor, features=features, slices=painted)
+    encoded = encode(image, intensity, factor=factor, features=plan.features, slices=painted)
     z0, y0, x0 = (s.start - before for s, (before, _) in zip(region, pads, strict=True))
     return Crop(encoded.image, encoded.features, torch.from_numpy(labels), (z0, y0, x0), source)
 

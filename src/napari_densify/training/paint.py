@@ -9,7 +9,6 @@ from napari_densify.annotations import Annotations
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.normalisation import Intensity
-from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import scale_features
 from napari_densify.training.crops import Crop, measure_features, read_crop, training_regions
@@ -130,11 +129,6 @@ class PaintReader:
             for region in training_regions(boxes, source.volume.shape, (z, y, x), factor):
                 yield number, region
 
-    @property
-    def _reach(self) -> Triple:
-        depth, height, width = self._plan.patch
-        return depth + 2 * self._plan.slice_reach, height, width
-
     def _is_held_out(self, box: Region) -> bool:
         return all(z in self._held_out for z in range(box[0].start, box[0].stop))
 
@@ -146,10 +140,7 @@ class PaintReader:
             region,
             intensity=self._intensities[number],
             classes=self._table,
-            factor=self._plan.working_factor,
-            features=self._plan.features,
-            patch=self._reach,
-            patch_depth=self._plan.patch[0],
+            plan=self._plan,
             held_out=self._held_out,
             source=number,
         )
