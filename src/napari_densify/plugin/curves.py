@@ -26,6 +26,7 @@ class CurvesWidget(QWidget):
         self.plot.hideButtons()
         item = self.plot.getPlotItem()
         item.setLabel("bottom", "seconds")
+        item.getAxis("bottom").setHeight(40)  # napari's font is larger than pyqtgraph expects
         item.setLabel("left", "loss", color=LOSS)
         item.showAxis("right")
         item.setLabel("right", "held-out Dice", color=DICE)

@@ -8,7 +8,15 @@ from typing import Any
 from weakref import ref
 
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from napari_densify.plugin.workbench import Workbench, workbench_of
@@ -146,6 +154,8 @@ def collapsible(title: str, content: QWidget, *, expanded: bool = False) -> Part
     """Make a part that folds, with napari-like arrows."""
     made = Part(title, expandedIcon="▾", collapsedIcon="▸")
     made.layout().setContentsMargins(0, 0, 0, 0)
+    # Wrapped lines may need more height than the size hint says.
+    made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     made.setContent(content)
     if expanded:
         made.expand()
