@@ -212,7 +212,7 @@ def _neighbour_step(facts: Facts, factor: Triple) -> int:
 def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
     if features is None or settings.augment not in (None, "none", "light"):
         return 0.0  # nothing to learn a forest from, or patches that it cannot follow
-    return 0.5 if settings.guidance is None else settings.guidance
+    return 1.0 if settings.guidance is None else settings.guidance
 
 
 def _neighbours(settings: TrainSettings, facts: Facts, patch: Triple) -> int:
