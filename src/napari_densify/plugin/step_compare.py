@@ -26,6 +26,9 @@ from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["CompareStep"]
 
+# Quick, and each of another family; all of them take minutes.
+_USUAL = ("threshold", "watershed", "random_forest", "interpolation")
+
 COLUMNS = (("method", "Method"), ("mean Dice", "Dice"), ("mean IoU", "IoU"), ("seconds", "s"))
 TIPS = (
     "Classical method or trained round",
@@ -51,12 +54,14 @@ class CompareStep(Step):
 
     def _build_methods(self) -> None:
         flow = QFlowLayout()
+        flow.setHorizontalSpacing(12)
+        flow.setVerticalSpacing(4)
         self.methods: dict[str, QCheckBox] = {}
         for name, method in METHODS.items():
             box = QCheckBox(method.title)
             box.setToolTip(method.summary)
             box.setObjectName(f"method-{name}")
-            box.setChecked(True)
+            box.setChecked(name in _USUAL)
             flow.addWidget(box)
             self.methods[name] = box
         self.body.addLayout(flow)
