@@ -189,6 +189,8 @@ class Canvas(QObject):
                 fresh = self._is_new(number) or event.final
                 self._show_labels(path, "prediction", f"Prediction {number}", number, fresh)
                 self._hide_preview()
+            elif path.stem.isdigit():
+                return  # a round that was compared: its prediction has a layer already
             elif kind != "predict" or path.parent.name == "labels":
                 self._show_labels(path, "method", event.name, path.stem, event.final)
         except (InputError, OSError) as error:

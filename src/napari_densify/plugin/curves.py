@@ -15,18 +15,25 @@ LOSS = "#4477aa"
 DICE = "#228833"
 
 
+class _Seconds(pg.AxisItem):
+    """Time axis whose ticks carry their unit, so that it needs no label below."""
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        """Text of each tick."""
+        return [f"{value * scale:g} s" for value in values]
+
+
 class CurvesWidget(QWidget):
     """Loss (left axis) and held-out Dice (right axis, 0 to 1) against seconds."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = pg.PlotWidget(background=None)
+        self.plot = pg.PlotWidget(background=None, axisItems={"bottom": _Seconds("bottom")})
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
         item = self.plot.getPlotItem()
-        item.setLabel("bottom", "seconds")
-        item.getAxis("bottom").setHeight(40)  # napari's font is larger than pyqtgraph expects
+        item.getAxis("bottom").setHeight(24)  # napari's font is larger than pyqtgraph expects
         item.setLabel("left", "loss", color=LOSS)
         item.showAxis("right")
         item.setLabel("right", "held-out Dice", color=DICE)

@@ -119,7 +119,7 @@ class CompareStep(Step):
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for column, (key, _) in enumerate(COLUMNS):
-                self.table.setItem(number, column, _Cell(row.get(key)))
+                self.table.setItem(number, column, _Cell(_shown(row.get(key))))
             if row.get("error"):
                 self.table.item(number, 0).setToolTip(str(row["error"]))
         self.table.setSortingEnabled(True)
@@ -180,6 +180,11 @@ class CompareStep(Step):
 
 def _list(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers))
+
+
+def _shown(value: Any) -> Any:
+    """Name rounds as they are named elsewhere: 001 is round 1."""
+    return f"Round {int(value)}" if isinstance(value, str) and value.isdigit() else value
 
 
 class _Cell(QTableWidgetItem):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from napari_densify.annotations import Annotations
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import ClassTable
@@ -146,5 +148,8 @@ class PaintReader:
         )
 
     def _scale(self, crop: Crop) -> None:
-        if crop.features is not None:
-            scale_features(crop.features, self.feature_offset, self.feature_gain)
+        if crop.features is None:
+            return
+        # Slices that were not computed are untouched zero pages, which take no memory.
+        for z in torch.nonzero(crop.features.any(0).flatten(1).any(1)).flatten().tolist():
+            scale_features(crop.features[:, z : z + 1], self.feature_offset, self.feature_gain)
