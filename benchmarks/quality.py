@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -228,7 +229,7 @@ def write(text: str, options: argparse.Namespace) -> None:
     """Put the table into docs/benchmarks.md."""
     length = f"{options.steps} steps" if options.steps else f"{options.budget:g} s"
     words = ["", *sys.argv[1:]]
-    command = " ".join(
+    command = shlex.join(
         "FOLDER" if before == "--data" else word for before, word in pairwise(words) if word
     )
     title = options.title or f"Quality after {length}"

@@ -11,7 +11,7 @@ from napari_densify.plugin.layers import grid_of, mark_layer, selection_kept
 
 __all__ = ["set_side_by_side"]
 
-SHOWN = ("paint", "prediction", "method")
+SHOWN = ("paint", "prediction", "method", "preview")
 
 
 def set_side_by_side(canvas: Canvas, on: bool) -> None:
