@@ -16,7 +16,7 @@ from napari_densify.plugin.engine_client import engine_command
 from napari_densify.project import Project
 
 BAR = 0.75
-"""Dice on slices without paint, after ten seconds of training on one slice."""
+"""Dice on slices without paint, after half a minute of training on one slice."""
 
 
 @pytest.mark.slow
@@ -26,7 +26,7 @@ def test_strokes_train_predict(hands, swapped):
     hands.bench.client.command = engine_command()
     hands.open_project()
     hands.paint(3, swapped=swapped)
-    settings = hands.session.train_settings.model_copy(update={"budget_s": 12.0, "threads": 2})
+    settings = hands.session.train_settings.model_copy(update={"budget_s": 30.0, "threads": 2})
     hands.session.set_train_settings(settings)
     hands.click(hands.dock.step("Train").train)
     hands.idle(timeout=200_000)
