@@ -162,7 +162,7 @@ def test_a_failed_write_leaves_the_old_model(
         raise OSError("no space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match="no space"):
         save_model(model_file, build_network(NETWORK).state_dict(), SPEC)
     assert model_file.read_bytes() == before
     assert list(model_file.parent.iterdir()) == [model_file]

@@ -59,14 +59,21 @@ def save_model(
 
     Raises
     ------
-    OSError
+    InputError
         If the file cannot be written; the old one is then untouched.
     """
     tensors = {_WEIGHTS + name: value for name, value in state_dict.items()}
     tensors |= {_EXTRA + name: value for name, value in (extra_tensors or {}).items()}
     plain = {name: _plain(value) for name, value in tensors.items()}
     content = safetensors.torch.save(plain, {SPEC_KEY: spec.model_dump_json()})
-    atomic_write_bytes(Path(path), content)
+    try:
+        atomic_write_bytes(Path(path), content)
+    except OSError as error:
+        raise InputError(
+            f"the model cannot be written: {(error.strerror or str(error)).lower()}",
+            where=str(path),
+            mend=f"make room for {len(content) / 2**20:.1f} MiB, or name another folder with -o",
+        ) from error
 
 
 def load_model(path: str | Path) -> LoadedModel:

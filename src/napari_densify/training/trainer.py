@@ -11,6 +11,7 @@ import torch
 
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, ModelSaved, Notice, Plan, Progress, StepDone
+from napari_densify.core.files import require_room
 from napari_densify.core.labels import ClassTable, require_trainable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import measure_intensity
@@ -28,6 +29,9 @@ from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.snapshot import load_snapshot, save_snapshot, snapshot_path
 from napari_densify.training.state import TrainingState
 from napari_densify.training.transfer import differences
+
+# More than the description of any model takes.
+_HEADER_BYTES = 100_000
 
 _GUIDED = (
     "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
@@ -156,6 +160,10 @@ class _Run:
         counts = [self._counts[v] for v in self._table.values]
         spec = self._spec()
         self._state = TrainingState(self._plan, spec, self._device, counts, init=self._init)
+        # Better told now than after the training.
+        tensors = [*self._state.network.state_dict().values(), *self._memory.values()]
+        size = sum(t.numel() * t.element_size() for t in tensors)
+        require_room(output.parent, size + _HEADER_BYTES, what=str(output))
         if self._init:
             for message in differences(self._init, spec, self._state.fresh):
                 yield Notice(level="warning", message=message)
