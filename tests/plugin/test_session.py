@@ -5,10 +5,13 @@ import pytest
 import tifffile
 
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Failed, ModelSaved, Notice
-from napari_densify.plugin.jobs import Job
+from napari_densify.core.events import Done, Failed, ModelSaved, Notice, StepDone
+from napari_densify.plugin import asking
+from napari_densify.plugin.jobs import Job, TrainingLog
 from napari_densify.plugin.session import Session
 from napari_densify.project import Project
+
+JOB = Job("train-1-1", "train")
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def session(tmp_path):
 
 def test_nothing_can_be_asked_without_a_project():
     with pytest.raises(InputError, match="no project"):
-        Session().train_request()
+        asking.require_training(Session())
 
 
 def test_it_says_what_is_missing(session):
@@ -36,10 +39,11 @@ def test_it_says_what_is_missing(session):
 
 def test_paint_on_held_out_slices_does_not_count_for_training(session):
     session.paint[2, 1, 1:3] = [1, 2]
-    assert session.train_request().settings.held_out == ()
+    asking.require_training(session)
     session.set_held_out(2, True)
     with pytest.raises(InputError, match="no voxel is annotated"):
-        session.train_request()
+        asking.require_training(session)
+    asking.require_training(session, all_paint=True)
 
 
 def test_one_of_five_painted_slices_is_proposed_to_be_held_out(session):
@@ -60,8 +64,7 @@ def test_a_painted_class_cannot_be_removed(session):
 
 def test_a_failed_round_leaves_nothing_behind(session):
     session.paint[2, 1, 1:3] = [1, 2]
-    session.train_request()
-    session.begin(Job("train-1-1", "train"))
+    session.begin_training(JOB, session.project.new_round(), TrainingLog())
     session.hear(Failed(job="train-1-1", message="out of memory", fault=True))
     assert session.job is None
     assert list((session.project.path / "models").iterdir()) == []
@@ -69,14 +72,18 @@ def test_a_failed_round_leaves_nothing_behind(session):
 
 def test_a_finished_round_is_chosen_and_keeps_its_scores(session):
     session.paint[2, 1, 1:3] = [1, 2]
-    request = session.train_request()
-    session.begin(Job("train-1-1", "train"))
+    made = session.project.new_round()
+    request = asking.train_request(session, made)
+    session.begin_training(JOB, made, TrainingLog(slices=1, voxels=2))
     open(request.output, "w").close()
+    session.hear(StepDone(job="train-1-1", step=1, loss=0.5, learning_rate=1, elapsed_s=1))
     session.hear(ModelSaved(job="train-1-1", path=request.output, steps=1, elapsed_s=1))
     session.hear(Done(job="train-1-1", result={"held_out": {"mean_dice": 0.5}}))
     assert session.chosen_round().number == session.round_number == 1
     assert session.chosen_round().scores["held_out"] == {"mean_dice": 0.5}
-    assert session.predict_request().model == request.output
+    assert asking.predict_request(session).model == request.output
+    kept = TrainingLog.from_scores(session.chosen_round().scores)
+    assert (kept.loss, kept.slices, kept.voxels) == ([0.5], 1, 2)
 
 
 def test_answers_to_other_jobs_are_ignored(session):
@@ -89,7 +96,7 @@ def test_a_second_job_is_refused_while_one_runs(session):
     session.paint[2, 1, 1:3] = [1, 2]
     session.begin(Job("compare-1-1", "compare"))
     with pytest.raises(InputError, match="comparing is under way"):
-        session.train_request()
+        asking.require_training(session)
 
 
 def test_notices_reach_the_user(session):

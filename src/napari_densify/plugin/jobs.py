@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from napari_densify.core.events import Event, HeldOutScore, Plan, Progress, Started, StepDone
 
@@ -17,6 +19,8 @@ TITLES = {
     "instances": "Separating objects",
     "export": "Exporting",
 }
+
+CURVES = ("seconds", "loss", "score_seconds", "dice")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,10 @@ class Job:
 
 @dataclass
 class TrainingLog:
-    """What a training said so far: losses, held-out Dice, and its explanation."""
+    """What a training said so far: losses, held-out Dice, and its explanation.
+
+    ``slices`` and ``voxels`` are how much paint it learned from.
+    """
 
     seconds: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
@@ -59,6 +66,26 @@ class TrainingLog:
     dice: list[float] = field(default_factory=list)
     latest: HeldOutScore | None = None
     explanation: str = ""
+    slices: int = 0
+    voxels: int = 0
+
+    @classmethod
+    def from_scores(cls, scores: Mapping[str, Any]) -> TrainingLog:
+        """Read back what :meth:`summary` wrote; what is missing or damaged stays empty."""
+        found = scores.get("curves")
+        curves = found if isinstance(found, dict) else {}
+        numbers = {name: _numbers(curves.get(name)) for name in CURVES}
+        painted = scores.get("painted")
+        painted = painted if isinstance(painted, dict) else {}
+        counts = {name: int(painted.get(name) or 0) for name in ("slices", "voxels")}
+        return cls(**numbers, **counts)
+
+    def summary(self) -> dict[str, Any]:
+        """Curves and amount of paint, as they are kept with the round."""
+        return {
+            "curves": {name: getattr(self, name) for name in CURVES},
+            "painted": {"slices": self.slices, "voxels": self.voxels},
+        }
 
     def add(self, event: Event) -> bool:
         """Take up an event; return whether there is something new to draw."""
@@ -75,6 +102,13 @@ class TrainingLog:
             case _:
                 return False
         return True
+
+
+def _numbers(values: Any) -> list[float]:
+    try:
+        return [float(v) for v in values or ()]
+    except (TypeError, ValueError):
+        return []
 
 
 def update_job(job: Job, event: Event) -> Job:

@@ -21,12 +21,15 @@ from napari_densify.core import requests as ask
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Failed
+from napari_densify.plugin import asking
 from napari_densify.plugin.activity import Activity
+from napari_densify.plugin.advice import sum_slices
+from napari_densify.plugin.asking import bounds_of
 from napari_densify.plugin.candidates import candidate_of, make_project
 from napari_densify.plugin.canvas import Canvas
 from napari_densify.plugin.engine_client import EngineClient
-from napari_densify.plugin.jobs import Job
-from napari_densify.plugin.session import Session, bounds_of
+from napari_densify.plugin.jobs import Job, TrainingLog
+from napari_densify.plugin.session import Session
 from napari_densify.project import Project
 
 __all__ = ["Workbench", "workbench_of"]
@@ -196,23 +199,43 @@ class Workbench(QObject):
         job = self.client.submit(request)
         self.session.begin(Job(id=job, kind=request.kind))
 
-    def train(self) -> None:
-        """Train a new round; raises InputError with the reason if nothing can be learned."""
-        self.submit(self.session.train_request())
-        if self.session.live:
+    def train(self, *, all_paint: bool = False) -> None:
+        """Train a new round.
+
+        Parameters
+        ----------
+        all_paint
+            On held-out slices too: the last round, when nothing is to be scored any more.
+
+        Raises
+        ------
+        InputError
+            With the reason if nothing can be learned.
+        """
+        session = self.session
+        asking.require_training(session, all_paint=all_paint)
+        session.paint.flush()
+        made = session.require_project().new_round()
+        slices = session.slice_counts()
+        counts = sum_slices(slices, without=() if all_paint else session.held_out)
+        number = len(slices) - (0 if all_paint else len(session.painted_held_out()))
+        job = self.client.submit(asking.train_request(session, made, all_paint=all_paint))
+        log = TrainingLog(slices=number, voxels=sum(counts.values()))
+        session.begin_training(Job(id=job, kind="train"), made, log)
+        if session.live:
             self.canvas.announce_view()
 
     def predict(self) -> None:
         """Predict with the chosen round, the slice on screen first."""
-        self.submit(self.session.predict_request(self.canvas.visible_region()))
+        self.submit(asking.predict_request(self.session, self.canvas.visible_region()))
 
     def compare(self, methods: Sequence[str] = ("all",)) -> None:
         """Score classical methods beside the chosen round."""
-        self.submit(self.session.compare_request(methods))
+        self.submit(asking.compare_request(self.session, methods))
 
     def suggest(self) -> None:
         """Ask for the slices that are worth painting next."""
-        self.submit(self.session.suggest_request())
+        self.submit(asking.suggest_request(self.session))
 
     def pause(self) -> None:
         """Hold the job still."""

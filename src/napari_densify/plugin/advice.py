@@ -1,0 +1,68 @@
+"""What to tell the user about the paint: pure functions of how much is painted where."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from napari_densify.core.labels import ClassTable
+
+__all__ = ["advise", "propose_held_out", "say_coverage", "sum_slices"]
+
+FEWEST = 5
+"""Painted slices below which none is taken away for scoring."""
+
+SliceCounts = Mapping[int, Mapping[int, int]]
+"""Annotated voxels per class code, for each painted Z slice."""
+
+
+def sum_slices(slices: SliceCounts, *, without: Collection[int] = ()) -> dict[int, int]:
+    """Annotated voxels per class, some slices left out."""
+    total: dict[int, int] = {}
+    for z, row in slices.items():
+        for value, n in row.items() if z not in without else ():
+            total[value] = total.get(value, 0) + n
+    return total
+
+
+def advise(counts: Mapping[int, int], classes: ClassTable) -> str:
+    """Say what to paint before a training makes sense; empty if it does.
+
+    Parameters
+    ----------
+    counts
+        Annotated voxels per class, on slices that are trained on.
+    classes
+        Class table.
+    """
+    painted = [v for v, n in counts.items() if n]
+    if not painted:
+        return "Nothing is painted yet. Paint a little of every class on one or more slices."
+    if len(painted) == 1:
+        other = "the background" if painted[0] != classes.background else "another class"
+        return (
+            f"Only {classes.name(painted[0])} is painted. Paint {other} too: "
+            "what is left unpainted is ignored, it does not count as background."
+        )
+    if classes.background is not None and classes.background not in painted:
+        return "No background is painted. What is left unpainted does not count as background."
+    missing = [classes.name(v) for v in classes.values if v not in painted]
+    return f"Not painted yet, so not learned: {', '.join(missing)}." if missing else ""
+
+
+def propose_held_out(painted: Collection[int], held_out: Collection[int]) -> int | None:
+    """Return a painted slice worth holding out: from five painted slices on, one in five."""
+    if len(painted) < FEWEST or len(set(held_out) & set(painted)) >= len(painted) // FEWEST:
+        return None
+    free = [z for z in sorted(painted) if z not in held_out]
+    return free[len(free) // 2]
+
+
+def say_coverage(
+    slices: SliceCounts, shape: tuple[int, int, int], held_out: Collection[int]
+) -> str:
+    """How much of a volume ``(Z, Y, X)`` is painted, in one line."""
+    voxels = sum(sum(row.values()) for row in slices.values())
+    z, y, x = shape
+    held = len(set(held_out) & set(slices))
+    text = f"{len(slices)} of {z} slices painted, {voxels / max(1, z * y * x):.2%} of all voxels"
+    return f"{text}, {held} held out" if held else text

@@ -1,0 +1,135 @@
+"""Requests to the engine, built from a session; what is refused says the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from napari_densify.core import requests as ask
+from napari_densify.core.blocks import Region
+from napari_densify.core.labels import require_trainable
+from napari_densify.project import Round
+
+if TYPE_CHECKING:
+    from napari_densify.plugin.session import Session
+
+__all__ = [
+    "bounds_of",
+    "compare_request",
+    "predict_request",
+    "require_training",
+    "suggest_request",
+    "train_request",
+]
+
+
+def require_training(session: Session, *, all_paint: bool = False) -> None:
+    """Make sure that a training can begin.
+
+    Parameters
+    ----------
+    session
+        Project and paint.
+    all_paint
+        Held-out slices are trained on too.
+
+    Raises
+    ------
+    InputError
+        With the reason why nothing can be trained.
+    """
+    session.require_project()
+    session.require_idle()
+    counts = session.counts() if all_paint else session.training_counts()
+    require_trainable(counts, session.classes, where="Train")
+
+
+def train_request(session: Session, made: Round, *, all_paint: bool = False) -> ask.TrainRequest:
+    """Return the request of a training whose model goes into a round.
+
+    Parameters
+    ----------
+    session
+        Project, paint and settings.
+    made
+        Its new, empty round.
+    all_paint
+        Train on held-out slices too: the last round, whose score is that of the one before.
+    """
+    path = str(session.require_project().path)
+    held_out = () if all_paint else session.painted_held_out()
+    start = session.starting_round()
+    return ask.TrainRequest(
+        images=(path,),
+        annotations=(path,),
+        output=str(made.model),
+        project=path,
+        init=str(start.model) if start else "",
+        settings=session.train_settings.model_copy(update={"held_out": held_out}),
+        live=session.live,
+    )
+
+
+def predict_request(session: Session, view: Region | None = None) -> ask.PredictRequest:
+    """Return the request of a prediction by the chosen round, nearest to ``view`` first.
+
+    Raises
+    ------
+    InputError
+        If nothing is trained yet.
+    """
+    project = session.require_project()
+    session.require_idle()
+    number = session.chosen_round().number
+    extra = {
+        role: str(project.prediction_path(number, role)) for role in sorted(session.extra_outputs)
+    }
+    return ask.PredictRequest(
+        images=(str(project.path),),
+        model=str(project.round(number).model),
+        output=str(project.prediction_path(number)),
+        settings=session.predict_settings,
+        view=bounds_of(view) if view is not None else None,
+        **extra,
+    )
+
+
+def compare_request(session: Session, methods: Sequence[str]) -> ask.CompareRequest:
+    """Return the request of a comparison of methods, and of the chosen round if there is one.
+
+    Raises
+    ------
+    InputError
+        If nothing can be learned from or scored on.
+    """
+    project = session.require_project()
+    session.require_idle()
+    require_trainable(session.counts(), session.classes, where="Compare")
+    return ask.CompareRequest(
+        image=str(project.path),
+        annotations=str(project.path),
+        output=str(project.path / "comparison"),
+        methods=tuple(methods),
+        models=(str(session.chosen_round().model),) if project.rounds() else (),
+        held_out=session.painted_held_out(),
+    )
+
+
+def suggest_request(session: Session) -> ask.SuggestRequest:
+    """Return the request for slices that are worth painting next.
+
+    Raises
+    ------
+    InputError
+        If nothing is trained yet.
+    """
+    project = session.require_project()
+    session.require_idle()
+    path = str(project.path)
+    return ask.SuggestRequest(image=path, annotations=path, model=str(session.chosen_round().model))
+
+
+def bounds_of(region: Region) -> ask.Bounds:
+    """Return a region as it travels in messages."""
+    z, y, x = ((s.start, s.stop) for s in region)
+    return z, y, x

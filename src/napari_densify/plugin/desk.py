@@ -1,0 +1,124 @@
+"""What the engine is doing: the job under way, its log, and what comes of its events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from psygnal import Signal
+
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Done, Event, Failed, LayerUpdated, ModelSaved, Notice
+from napari_densify.plugin.jobs import Job, TrainingLog, update_job
+from napari_densify.project import Round
+
+__all__ = ["JobDesk"]
+
+
+class JobDesk:
+    """Follows the engine's jobs by their events; base of `Session`."""
+
+    job_changed = Signal()
+    training_changed = Signal()
+    rounds_changed = Signal()
+    scores_changed = Signal()
+    paint_changed = Signal()
+    """Something was painted (it is on disk now), or held out, or suggested."""
+    layer_updated = Signal(LayerUpdated)
+    job_ended = Signal(object, object)
+    """The `Job` and its last event, `Done` or `Failed`."""
+    said = Signal(str, str)
+    """``info``, ``warning`` or ``error``, and one line for the user."""
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self.round_number = 0
+        self.clear_results()
+
+    def clear_results(self) -> None:
+        """Forget what earlier jobs gave."""
+        self.training = TrainingLog()
+        self.earlier: dict[int, TrainingLog] = {}
+        self.comparison: list[dict[str, Any]] = []
+        self.suggested: tuple[dict[str, Any], ...] = ()
+        self._training_round: Round | None = None
+
+    def require_idle(self) -> None:
+        """Raise an InputError while a job is under way."""
+        if self.job is not None:
+            raise InputError(
+                f"{self.job.title.lower()} is under way", mend="wait for its end, or stop it"
+            )
+
+    def begin(self, job: Job) -> None:
+        """Take note that a job was sent to the engine."""
+        self.job = job
+        self.job_changed.emit()
+
+    def begin_training(self, job: Job, made: Round, log: TrainingLog) -> None:
+        """Take note that a training was sent, into which round, and with how much paint."""
+        self._training_round = made
+        self.training = log
+        self.training_changed.emit()
+        self.begin(job)
+
+    def change_job(self, **changes: Any) -> None:
+        """Take note that the job was paused, resumed or asked to stop."""
+        if self.job is not None:
+            self.job = replace(self.job, **changes)
+            self.job_changed.emit()
+
+    def hear(self, event: Event) -> None:
+        """Take up an event of the engine."""
+        if isinstance(event, Notice):
+            self.said.emit(event.level, event.message)
+        if self.job is None or event.job != self.job.id:
+            return
+        if isinstance(event, Done | Failed):
+            self._end(self.job, event)
+            return
+        if isinstance(event, LayerUpdated):
+            self.layer_updated.emit(event)
+        if self.job.kind == "train" and self.training.add(event):
+            self.training_changed.emit()
+        if isinstance(event, ModelSaved):
+            self._model_saved()
+        job = update_job(self.job, event)
+        if job != self.job:
+            self.job = job
+            self.job_changed.emit()
+
+    def _model_saved(self) -> None:
+        if self._training_round is not None:
+            self.round_number = self._training_round.number
+            self.earlier[self.round_number] = self.training
+            self.rounds_changed.emit()
+
+    def _end(self, job: Job, event: Done | Failed) -> None:
+        self.job = None
+        if isinstance(event, Failed):
+            self.said.emit("error", f"{job.title} failed: {event.message}")
+        else:
+            self._keep(job, event)
+        if job.kind == "train" and self._training_round is not None:
+            self._end_round(self._training_round, event)
+        self.job_changed.emit()
+        self.job_ended.emit(job, event)
+
+    def _keep(self, job: Job, event: Done) -> None:
+        if job.kind == "compare":
+            self.comparison = list(event.result.get("rows") or ())
+            self.scores_changed.emit()
+        if job.kind == "suggest":
+            self.suggested = tuple(event.result.get("suggestions", ()))
+            self.paint_changed.emit()
+        verb = "stopped; what was done is kept" if event.stopped else "done"
+        self.said.emit("info", f"{job.title}: {verb}")
+
+    def _end_round(self, made: Round, event: Done | Failed) -> None:
+        self._training_round = None
+        if not made.complete:
+            made.delete()
+        elif isinstance(event, Done):
+            made.save_scores({**event.result, **self.training.summary()})
+        self.rounds_changed.emit()
