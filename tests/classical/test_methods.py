@@ -25,6 +25,7 @@ from napari_densify.classical.snakes import SnakeParameters, move_snake
 from napari_densify.classical.superpixels import superpixels
 from napari_densify.classical.watershed import gradient_magnitude
 from napari_densify.core.errors import InputError
+from napari_densify.core.volume import Volume
 
 
 @pytest.fixture
@@ -246,3 +247,19 @@ def test_a_coarse_grid_keeps_places(stack):
     coarse = coarsen(ramp, (ramp > 20).astype(np.int32), spacing=(1, 1, 1), max_voxels=400)
     fine = enlarge(coarse.image, coarse.factor, ramp.shape)
     np.testing.assert_allclose(fine[:, 1:-1], ramp[:, 1:-1], atol=1e-4)
+
+
+def test_watershed_on_probabilities(stack):
+    volume, truth, paint = stack
+    sure = np.stack([np.where(truth == v, 200, 20) for v in (1, 2, 3)]).astype(np.uint8)
+    sure[:, :, 8:12] = 80
+    landscape = 1 - sure.max(0).astype(np.float32) / 255
+    expected = segmentation.watershed(landscape, paint.astype(np.int32))
+    options = {"annotations": paint, "parameters": {"landscape": "probability"}}
+    guess = Volume(sure, volume.spacing)
+    labels = run_method("watershed", volume, probabilities=guess, **options)
+    np.testing.assert_array_equal(labels, expected)
+    with pytest.raises(InputError, match="probabilities"):
+        run_method("watershed", volume, **options)
+    with pytest.raises(InputError, match="shape"):
+        run_method("watershed", volume, probabilities=Volume(sure[:, 1:]), **options)

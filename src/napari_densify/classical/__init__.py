@@ -11,26 +11,28 @@ if TYPE_CHECKING:
     from napari_densify.classical.instances import InstanceParameters, label_objects
     from napari_densify.classical.preview import preview_slice
     from napari_densify.classical.run import Piece, make_task, run_method, stream_method
-    from napari_densify.classical.tuning import Tuned, tune_method
+    from napari_densify.classical.tuning import Trial, Tuned, search_parameters, tune_method
 
 __all__ = [
     "METHODS",
     "InstanceParameters",
     "Method",
     "Piece",
+    "Trial",
     "Tuned",
     "get_method",
     "label_objects",
     "make_task",
     "preview_slice",
     "run_method",
+    "search_parameters",
     "stream_method",
     "tune_method",
 ]
 
 _LATER = {
     **dict.fromkeys(("Piece", "make_task", "run_method", "stream_method"), "run"),
-    **dict.fromkeys(("Tuned", "tune_method"), "tuning"),
+    **dict.fromkeys(("Trial", "Tuned", "search_parameters", "tune_method"), "tuning"),
     **dict.fromkeys(("InstanceParameters", "label_objects"), "instances"),
     "preview_slice": "preview",
 }

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 from skimage.graph import MCP_Geometric
 
-from napari_densify.classical.growing import Coarse, coarsen, enlarge
+from napari_densify.classical.growing import Coarse, coarse_to_fine, grid_field
 from napari_densify.classical.task import Image, Labels, Parameters, Task
 from napari_densify.classical.watershed import gradient_magnitude
 from napari_densify.core.volume import Spacing
@@ -32,14 +32,7 @@ class GeodesicParameters(Parameters):
         title="Strength of edges",
         description="Cost of the strongest edges, where flat regions cost 1; 0: plain distance",
     )
-    max_voxels: int = Field(
-        1_500_000,
-        ge=1_000,
-        le=100_000_000,
-        title="Grid",
-        description="Paths are followed on a grid of at most so many voxels",
-        json_schema_extra={"unit": "voxels"},
-    )
+    max_voxels: int = grid_field(1_500_000)
 
 
 def geodesic_distance(
@@ -68,26 +61,21 @@ def solve(task: Task, parameters: GeodesicParameters) -> Iterator[tuple[Labels, 
     ----------
     Criminisi et al., GeoS: geodesic image segmentation, ECCV 2008.
     """
-    image = task.smooth(task.region, parameters)
-    seeds = task.seeds()
-    sizes = [n for n in (_PREVIEW_VOXELS,) if n < min(parameters.max_voxels, image.size)]
-    sizes.append(parameters.max_voxels)
-    for size in sizes:
-        grid = coarsen(image, seeds, spacing=task.volume.spacing, max_voxels=size)
-        yield _nearest(grid, task, parameters.strength), len(sizes)
+
+    def solve_grid(grid: Coarse) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        cost = _cost(grid, parameters.strength)
+        for value in task.classes:
+            own = grid.seeds == value
+            if own.any():
+                yield value, -geodesic_distance(cost, own, spacing=grid.spacing)
+
+    sizes = (_PREVIEW_VOXELS, parameters.max_voxels)
+    return coarse_to_fine(task, parameters, sizes=sizes, solve=solve_grid)
 
 
-def _nearest(grid: Coarse, task: Task, strength: float) -> Labels:
+def _cost(grid: Coarse, strength: float) -> Image:
     edges = gradient_magnitude(grid.image.astype(np.float32), spacing=grid.spacing)
     # The 99th percentile: one bright speck must not make all other edges cheap.
-    cost = 1.0 + strength * np.clip(edges / max(float(np.percentile(edges, 99)), 1e-6), 0, 1)
-    best = np.full(task.volume.shape, np.inf, np.float32)
-    labels = np.full(task.volume.shape, task.classes[0], task.dtype)
-    for value in task.classes:
-        own = grid.seeds == value
-        if own.any():
-            distance = geodesic_distance(cost, own, spacing=grid.spacing)
-            fine = enlarge(distance, grid.factor, task.volume.shape)
-            won = fine < best
-            labels[won], best[won] = value, fine[won]
-    return labels
+    part = np.clip(edges / max(float(np.percentile(edges, 99)), 1e-6), 0, 1)
+    cost: Image = 1.0 + strength * part
+    return cost

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from scipy import ndimage
 
-from napari_densify.classical.task import Image, Labels, Task
+from napari_densify.classical.task import Image, Labels, Parameters, Task
 from napari_densify.core.volume import Spacing
 
-__all__ = ["Coarse", "coarsen", "enlarge", "fill_rest"]
+__all__ = ["Coarse", "coarse_to_fine", "coarsen", "enlarge", "fill_rest", "grid_field"]
+
+
+def grid_field(voxels: int) -> Any:
+    """Parameter that bounds the grid a method is solved on."""
+    return Field(
+        voxels,
+        ge=1_000,
+        le=100_000_000,
+        title="Grid",
+        description="Solved on a grid of at most so many voxels, and interpolated from there",
+        json_schema_extra={"unit": "voxels"},
+    )
 
 
 def fill_rest(labels: npt.NDArray[Any], task: Task) -> Labels:
@@ -48,6 +62,48 @@ class Coarse:
     seeds: npt.NDArray[np.int32]
     spacing: Spacing
     factor: tuple[int, int, int]
+
+
+Solve = Callable[[Coarse], Iterable[tuple[int, npt.NDArray[Any]]]]
+"""From a grid to each class with how well it suits each voxel; greatest wins."""
+
+
+def coarse_to_fine(
+    task: Task, parameters: Parameters, *, sizes: tuple[int, int], solve: Solve
+) -> Iterator[tuple[Labels, int]]:
+    """Solve on a coarse grid, for a first look, then on the finest that is allowed.
+
+    Parameters
+    ----------
+    task, parameters
+        Image with seeds, and its smoothing.
+    sizes
+        Voxels of the two grids at most.
+    solve
+        Solves one grid.
+
+    Yields
+    ------
+    Labels ``(Z, Y, X)`` and the number of grids.
+    """
+    image, seeds = task.smooth(task.region, parameters), task.seeds()
+    small, large = sizes
+    steps = [large] if small >= min(large, image.size) else [small, large]
+    for size in steps:
+        grid = coarsen(image, seeds, spacing=task.volume.spacing, max_voxels=size)
+        yield _best_class(solve(grid), grid.factor, task), len(steps)
+
+
+def _best_class(
+    claims: Iterable[tuple[int, npt.NDArray[Any]]], factor: tuple[int, int, int], task: Task
+) -> Labels:
+    best = np.full(task.volume.shape, -np.inf, np.float32)
+    labels = np.full(task.volume.shape, task.classes[0], task.dtype)
+    for value, claim in claims:
+        fine = enlarge(claim, factor, task.volume.shape)
+        won = fine > best
+        labels[won], best[won] = value, fine[won]
+    return labels
 
 
 def coarsen(

@@ -31,6 +31,7 @@ def preview_slice(
     *,
     annotations: ArrayLike | None = None,
     classes: ClassTable | None = None,
+    probabilities: Volume | None = None,
     parameters: Settings | Mapping[str, Any] | None = None,
 ) -> Iterator[npt.NDArray[Any]]:
     """Label one slice; iterative methods yield ever better answers.
@@ -49,7 +50,7 @@ def preview_slice(
         Image.
     z
         Slice that is looked at.
-    annotations, classes, parameters
+    annotations, classes, probabilities, parameters
         As in :func:`~napari_densify.classical.run_method`.
 
     Yields
@@ -63,7 +64,7 @@ def preview_slice(
     """
     method, preset = get_method(name)
     chosen = resolve_parameters(method, preset, parameters)
-    task = replace(make_task(volume, annotations, classes), quick=True)
+    task = replace(make_task(volume, annotations, classes, probabilities=probabilities), quick=True)
     if method.needs_paint:
         task.require_paint()
     step = _coarse_step(method, volume)
@@ -100,8 +101,10 @@ class _Thinned:
         plane = []
         for part, length in zip(parts[-2:], self.shape[-2:], strict=True):
             start, stop, _ = part.indices(length)
-            plane.append(slice(start * self.step, (stop - 1) * self.step + 1, self.step))
-        return np.asarray(self.array[(*parts[:-2], *plane)])
+            plane.append(slice(start * self.step, (stop - 1) * self.step + 1))
+        # Arrays on disk and paint are not read with a step.
+        dense = np.asarray(self.array[(*parts[:-2], *plane)])
+        return dense[..., :: self.step, :: self.step]
 
 
 def _thinned(task: Task, step: int) -> Task:
@@ -113,7 +116,9 @@ def _thinned(task: Task, step: int) -> Task:
         chunks=None,
     )
     paint = None if task.paint is None else Paint(_Thinned(task.paint.array, step))
-    return replace(task, volume=volume, paint=paint)
+    guess = task.probabilities
+    guess = None if guess is None else replace(guess, data=_Thinned(guess.data, step), chunks=None)
+    return replace(task, volume=volume, paint=paint, probabilities=guess)
 
 
 def _coarse_step(method: Method, volume: Volume) -> int:
@@ -128,7 +133,15 @@ def _sketch(method: Method, task: Task, parameters: Settings, z: int) -> Iterato
     _, y, x = task.region
     data = task.volume.read((slice(z, z + 1), y, x))
     paint = None if task.paint is None else _borrow(task.paint, z)
-    alone = replace(task, volume=replace(task.volume, data=data, chunks=None), paint=paint)
+    guess = task.probabilities
+    if guess is not None:
+        guess = replace(guess, data=guess.read((slice(z, z + 1), y, x)), chunks=None)
+    alone = replace(
+        task,
+        volume=replace(task.volume, data=data, chunks=None),
+        paint=paint,
+        probabilities=guess,
+    )
     if method.needs_paint:
         alone.require_paint()
     answer = method.function(alone, parameters)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 from skimage.segmentation import random_walker
 
-from napari_densify.classical.growing import Coarse, coarsen, enlarge
+from napari_densify.classical.growing import Coarse, coarse_to_fine, grid_field
 from napari_densify.classical.task import Labels, Parameters, Task
 
 __all__ = ["SEARCH", "RandomWalkerParameters", "solve"]
@@ -31,15 +31,7 @@ class RandomWalkerParameters(Parameters):
         title="Beta",
         description="How strongly edges hold the walker back",
     )
-    max_voxels: int = Field(
-        100_000,
-        ge=1_000,
-        le=50_000_000,
-        title="Grid",
-        description="The walk is solved on a grid of at most so many voxels, and its "
-        "probabilities are interpolated",
-        json_schema_extra={"unit": "voxels"},
-    )
+    max_voxels: int = grid_field(100_000)
 
 
 def solve(task: Task, parameters: RandomWalkerParameters) -> Iterator[tuple[Labels, int]]:
@@ -49,30 +41,17 @@ def solve(task: Task, parameters: RandomWalkerParameters) -> Iterator[tuple[Labe
     ----------
     Grady, Random walks for image segmentation, IEEE TPAMI 28, 1768 (2006).
     """
-    image = task.smooth(task.region, parameters)
-    seeds = task.seeds()
-    sizes = [n for n in (_PREVIEW_VOXELS,) if n < min(parameters.max_voxels, image.size)]
-    sizes.append(parameters.max_voxels)
-    for size in sizes:
-        grid = coarsen(image, seeds, spacing=task.volume.spacing, max_voxels=size)
-        yield _walk(grid, task, parameters), len(sizes)
 
+    def solve_grid(grid: Coarse) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        values = np.unique(grid.seeds[grid.seeds > 0])
+        if len(values) == 1 or (grid.seeds > 0).all():
+            fields = np.stack([grid.seeds == v for v in values]).astype(np.float32)
+        else:
+            fields = _solve(grid, parameters.beta, len(values))
+        return zip(map(int, values), fields, strict=True)
 
-def _walk(grid: Coarse, task: Task, parameters: RandomWalkerParameters) -> Labels:
-    values = np.unique(grid.seeds[grid.seeds > 0])
-    if len(values) == 1:
-        return np.full(task.volume.shape, values[0], task.dtype)
-    if (grid.seeds > 0).all():
-        probabilities = np.stack([grid.seeds == v for v in values]).astype(np.float32)
-    else:
-        probabilities = _solve(grid, parameters.beta, len(values))
-    best = np.full(task.volume.shape, -np.inf, np.float32)
-    labels = np.full(task.volume.shape, values[0], task.dtype)
-    for value, field in zip(values, probabilities, strict=True):
-        fine = enlarge(field, grid.factor, task.volume.shape)
-        won = fine > best
-        labels[won], best[won] = value, fine[won]
-    return labels
+    sizes = (_PREVIEW_VOXELS, parameters.max_voxels)
+    return coarse_to_fine(task, parameters, sizes=sizes, solve=solve_grid)
 
 
 def _solve(grid: Coarse, beta: float, count: int) -> npt.NDArray[Any]:

@@ -54,6 +54,7 @@ def run_method(
     *,
     annotations: ArrayLike | None = None,
     classes: ClassTable | None = None,
+    probabilities: Volume | None = None,
     parameters: Settings | Mapping[str, Any] | None = None,
     control: JobControl | None = None,
 ) -> npt.NDArray[Any]:
@@ -70,6 +71,9 @@ def run_method(
         others use them to decide which group is which class.
     classes
         Classes; by default those painted, or background (1) and foreground (2).
+    probabilities
+        Of a network, ``(C, Z, Y, X)``, one channel for each class; for methods that can
+        work on them.
     parameters
         The method's parameters; what is left out keeps its default.
     control
@@ -97,6 +101,7 @@ def run_method(
         volume,
         annotations=annotations,
         classes=classes,
+        probabilities=probabilities,
         parameters=parameters,
         control=control,
     ):
@@ -113,6 +118,7 @@ def stream_method(
     *,
     annotations: ArrayLike | None = None,
     classes: ClassTable | None = None,
+    probabilities: Volume | None = None,
     parameters: Settings | Mapping[str, Any] | None = None,
     control: JobControl | None = None,
 ) -> Iterator[Piece]:
@@ -123,7 +129,7 @@ def stream_method(
     """
     method, preset = get_method(name)
     chosen = resolve_parameters(method, preset, parameters)
-    task = make_task(volume, annotations, classes, control)
+    task = make_task(volume, annotations, classes, control, probabilities=probabilities)
     _check_paint(method, task)
     yield from (
         _in_blocks(method, task, chosen) if method.blockwise else _whole(method, task, chosen)
@@ -147,6 +153,8 @@ def make_task(
     annotations: ArrayLike | None,
     classes: ClassTable | None,
     control: JobControl | None = None,
+    *,
+    probabilities: Volume | None = None,
 ) -> Task:
     """Check paint and classes against the volume and put them together.
 
@@ -167,7 +175,19 @@ def make_task(
     unknown = sorted(set(painted) - set(table.values))
     if unknown:
         table = table.only([*table.values, *unknown])
-    return Task(volume=volume, paint=paint, table=table, control=control or JobControl())
+    if probabilities is not None and probabilities.shape != volume.shape:
+        raise InputError(
+            f"their shape {probabilities.shape} is not that of the image, {volume.shape}",
+            where="probabilities",
+            mend="give the probabilities of this image, at the same resolution",
+        )
+    return Task(
+        volume=volume,
+        paint=paint,
+        table=table,
+        control=control or JobControl(),
+        probabilities=probabilities,
+    )
 
 
 def _check_paint(method: Method, task: Task) -> None:

@@ -118,6 +118,8 @@ class Task:
     quick
         For previews: what is learned from the whole volume and from paint is
         learned from a sample of them.
+    probabilities
+        Of a network, one channel for each class; None where there are none.
     """
 
     volume: Volume
@@ -125,6 +127,7 @@ class Task:
     table: ClassTable
     control: JobControl = field(default_factory=JobControl)
     quick: bool = False
+    probabilities: Volume | None = None
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -207,7 +210,29 @@ class Task:
         data = self.volume.read(region)
         volume = replace(self.volume, data=data, chunks=None)
         paint = None if self.paint is None else Paint(self.paint.read(region))
-        return replace(self, volume=volume, paint=paint)
+        guess = self.probabilities
+        if guess is not None:
+            guess = replace(guess, data=guess.read(region), chunks=None)
+        return replace(self, volume=volume, paint=paint, probabilities=guess)
+
+    def certainty(self, region: Region) -> Image:
+        """Probability ``(Z, Y, X)``, 0 to 1, of the likeliest class of each voxel.
+
+        Raises
+        ------
+        InputError
+            If no probabilities were given.
+        """
+        if self.probabilities is None:
+            raise InputError(
+                "this needs the probabilities of a network, and none are given",
+                where="probabilities",
+                mend="write them with densify predict --probabilities P.zarr and name that file",
+            )
+        found = self.probabilities.read(region).max(0)
+        scale = np.iinfo(found.dtype).max if found.dtype.kind in "ui" else 1.0
+        certainty: Image = (found / scale).astype(np.float32)
+        return certainty
 
 
 def smoothing_sigmas(sigma: float, spacing: Sequence[float]) -> tuple[float, ...]:

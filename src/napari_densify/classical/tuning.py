@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -17,11 +17,12 @@ from napari_densify.classical.run import label_task, make_task
 from napari_densify.classical.task import Paint, Task, best_window
 from napari_densify.core.base import Settings
 from napari_densify.core.blocks import Region
+from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import UNLABELLED, ClassTable
 from napari_densify.core.volume import ArrayLike, Volume
 
-__all__ = ["Tuned", "tune_method"]
+__all__ = ["Trial", "Tuned", "search_parameters", "tune_method"]
 
 _FOLDS = 3
 _CANDIDATES = 16
@@ -52,6 +53,14 @@ class Tuned:
     default_score: float
     trials: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How far a search is: sets of parameters that were tried, of all that are to be."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -100,21 +109,51 @@ def tune_method(
     InputError
         If the method or the paint cannot be used.
     """
+    search = search_parameters(
+        name, volume=volume, annotations=annotations, classes=classes, seconds=seconds, seed=seed
+    )
+    while True:
+        try:
+            next(search)
+        except StopIteration as end:
+            found: Tuned = end.value
+            return found
+
+
+def search_parameters(
+    name: str,
+    *,
+    volume: Volume,
+    annotations: ArrayLike | None,
+    classes: ClassTable | None = None,
+    probabilities: Volume | None = None,
+    seconds: float = 10.0,
+    seed: int = 0,
+    control: JobControl | None = None,
+) -> Generator[Trial, None, Tuned]:
+    """As :func:`tune_method`, but one trial at a time; ``control.stop`` ends it with the best.
+
+    Yields
+    ------
+    A :class:`Trial` before each set of parameters; the generator's value is the result.
+    """
     started = time.monotonic()
     method, preset = get_method(name)
-    default = resolve_parameters(method, preset, None)
-    task = make_task(volume, annotations, classes)
+    task = make_task(volume, annotations, classes, control, probabilities=probabilities)
     task.require_paint()
     candidates = _candidates(method, preset, seed)[: _count(method, seconds)]
     folds = _folds(task, _voxel_limit(method, len(candidates), seconds))
     scores: list[float] = []
     for parameters in candidates:
+        yield Trial(len(scores), len(candidates))
+        if task.control.stop and scores:
+            break
         scores.append(_score(method, folds, parameters))
         if time.monotonic() - started > _PATIENCE * seconds:
             break
     best = int(np.nanargmax(scores)) if np.isfinite(scores).any() else 0
     return Tuned(
-        parameters=candidates[best] if scores else default,
+        parameters=candidates[best],
         score=scores[best],
         default_score=scores[0],
         trials=len(scores),

@@ -33,11 +33,11 @@ class WatershedParameters(Parameters):
         description="Where basins start: painted voxels, peaks of the distance to the "
         "boundary, or minima of a given depth; auto: paint where there is some",
     )
-    landscape: Literal["gradient", "intensity", "inverted"] = Field(
+    landscape: Literal["gradient", "intensity", "inverted", "probability"] = Field(
         "gradient",
         title="Landscape",
-        description="What is flooded: edge strength, intensity (bright boundaries), or "
-        "inverted intensity (dark boundaries)",
+        description="What is flooded: edge strength, intensity (bright boundaries), "
+        "inverted intensity (dark boundaries), or how unsure a network is of the class",
     )
     compactness: float = Field(
         0.0,
@@ -85,7 +85,7 @@ def solve(task: Task, parameters: WatershedParameters) -> Labels:
     """Flood the volume; every voxel gets the class of the basin that reaches it."""
     image = task.smooth(task.region, parameters)
     spacing = task.volume.spacing
-    landscape = _landscape(image, parameters, spacing)
+    landscape = _landscape(task, image, parameters)
     painted = task.paint is not None and bool(task.paint.slices)
     if parameters.markers == "paint" or (parameters.markers == "auto" and painted):
         basins = segmentation.watershed(landscape, task.seeds(), compactness=parameters.compactness)
@@ -96,9 +96,11 @@ def solve(task: Task, parameters: WatershedParameters) -> Labels:
     return name_regions(task, basins, image)
 
 
-def _landscape(image: Image, parameters: WatershedParameters, spacing: Spacing) -> Image:
+def _landscape(task: Task, image: Image, parameters: WatershedParameters) -> Image:
     if parameters.landscape == "gradient":
-        return gradient_magnitude(image, spacing=spacing)
+        return gradient_magnitude(image, spacing=task.volume.spacing)
+    if parameters.landscape == "probability":
+        return 1.0 - task.certainty(task.region)
     return image if parameters.landscape == "intensity" else -image
 
 

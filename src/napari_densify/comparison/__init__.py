@@ -2,7 +2,7 @@
 
 from napari_densify.comparison.entries import CompareOptions, Entry, ModelPrediction
 from napari_densify.comparison.heldout import SlicesOf, choose_held_out, painted_slices
-from napari_densify.comparison.run import compare, resolve_methods
+from napari_densify.comparison.run import compare, resolve_methods, trials
 
 __all__ = [
     "CompareOptions",
@@ -13,4 +13,5 @@ __all__ = [
     "compare",
     "painted_slices",
     "resolve_methods",
+    "trials",
 ]

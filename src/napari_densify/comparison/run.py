@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from napari_densify.classical import METHODS, get_method, stream_method, tune_method
+from napari_densify.classical import (
+    METHODS,
+    Trial,
+    Tuned,
+    get_method,
+    search_parameters,
+    stream_method,
+)
 from napari_densify.comparison.case import Case
 from napari_densify.comparison.commands import classical_command
 from napari_densify.comparison.entries import CompareOptions, Entry, ModelPrediction
@@ -22,7 +29,7 @@ from napari_densify.core.labels import ClassTable, count_labels, require_trainab
 from napari_densify.core.volume import ArrayLike, Volume
 from napari_densify.io import create_sink, open_labels, write_labels
 
-__all__ = ["compare", "resolve_methods"]
+__all__ = ["compare", "resolve_methods", "trials"]
 
 
 def compare(
@@ -251,14 +258,20 @@ def _run_method(
 ) -> Generator[Event, None, Entry | None]:
     tuned = None
     if case.options.tune_s > 0:
-        tuned = tune_method(
-            name,
-            case.image,
-            case.training,
-            classes=case.classes,
-            seconds=case.options.tune_s,
-            seed=case.options.seed,
+        tuned = yield from trials(
+            search_parameters(
+                name,
+                volume=case.image,
+                annotations=case.training,
+                classes=case.classes,
+                seconds=case.options.tune_s,
+                seed=case.options.seed,
+                control=control,
+            ),
+            title=entry.title,
         )
+        if control.stop:
+            return None
     parameters = tuned.parameters if tuned else None
     started = time.monotonic()
     path = yield from _write_method(case, name, parameters, control)
@@ -277,6 +290,18 @@ def _run_method(
             "command": classical_command(case, name, shown),
         }
     )
+
+
+def trials(search: Generator[Trial, None, Tuned], title: str = "") -> Generator[Event, None, Tuned]:
+    """Turn the trials of a search into progress; return what it found."""
+    message = f"{title}: tuning" if title else "tuning"
+    while True:
+        try:
+            trial = next(search)
+        except StopIteration as end:
+            found: Tuned = end.value
+            return found
+        yield Progress(done=trial.done, total=trial.total, unit="trials", message=message)
 
 
 def _write_method(

@@ -98,6 +98,8 @@ class ClassicalRequest(_Job):
     image: str
     output: str
     annotations: str = ""
+    probabilities: str = Field("", description="Of a network, (C, Z, Y, X), for methods on them")
+    held_out: tuple[int, ...] = Field((), description="Slices whose paint is not learned from")
     parameters: dict[str, Any] = {}
     tune: bool = Field(False, description="Search the parameters on the paint first")
     spacing: tuple[float, float, float] | None = None

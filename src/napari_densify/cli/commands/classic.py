@@ -54,6 +54,11 @@ def classical(
     ] = "",
     annotations: Annotations = [],  # noqa: B006
     overrides: Overrides = [],  # noqa: B006
+    probabilities: Annotated[
+        str,
+        typer.Option(metavar="P", help="A network's probabilities, for methods that work on them."),
+    ] = "",
+    held_out: HeldOut = "",
     tune: Annotated[
         bool, typer.Option("--tune", help="Search the parameters on the paint first.")
     ] = False,
@@ -79,6 +84,8 @@ def classical(
             image=image,
             output=output,
             annotations=annotations[0] if annotations else "",
+            probabilities=probabilities,
+            held_out=parse_slices(held_out),
             parameters=parse_pairs(overrides),
             tune=tune,
             spacing=parse_spacing(spacing) if spacing else None,

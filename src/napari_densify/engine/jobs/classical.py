@@ -1,20 +1,19 @@
-"""``classical``: one classical method, on a volume or on what a slider previews."""
+"""``classical``: one classical method on a volume; its preview is in ``slider``."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Event, LayerUpdated, Log, Progress
-from napari_densify.core.labels import ClassTable
+from napari_densify.core.events import Done, Event, LayerUpdated, Notice, Progress
 from napari_densify.core.requests import ClassicalRequest, MethodsRequest
-from napari_densify.core.volume import ArrayLike, Volume
+from napari_densify.engine.jobs import slider
+from napari_densify.engine.jobs.slider import Opened
 from napari_densify.engine.outputs import LABEL_FILES, require_writable
-from napari_densify.engine.sources import PaintedVoxels, is_project, open_painted, open_volume
 
 if TYPE_CHECKING:
     from napari_densify.io import Sink
@@ -27,26 +26,27 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
     from napari_densify.classical import get_method
 
     method, _ = get_method(request.method)
-    inputs = [request.image, request.annotations]
-    target = require_writable(request.output, suffixes=LABEL_FILES, inputs=filter(None, inputs))
-    volume, paint, classes = _open(request)
+    if request.region is not None and not request.tune:
+        yield from slider.run(request, control)
+        return
+    opened = slider.open_inputs(request)
     parameters = dict(request.parameters)
     if request.tune:
-        yield Log(message=f"tuning {method.title.lower()} on the paint")
-        parameters = _tuned(request, volume, paint, classes)
-    opened = (volume, paint, classes)
-    write = _label if request.region is None else _preview
-    yield from write(request, parameters, opened, target, control)
-    yield LayerUpdated(
-        path=str(target),
-        name=method.title,
-        role="preview" if request.region else "labels",
-        region=request.region,
-        generation=request.generation,
-        final=True,
-    )
-    result = {"output": str(target), "method": method.name, "parameters": parameters}
-    yield Done(result={**result, "seconds": round(control.elapsed(), 2)}, stopped=control.stop)
+        parameters = yield from _tuned(request, opened, control)
+    if request.region is not None:
+        yield from slider.run(request.model_copy(update={"parameters": parameters}), control)
+        return
+    sources = [request.image, request.annotations, request.probabilities]
+    target = require_writable(request.output, suffixes=LABEL_FILES, inputs=filter(None, sources))
+    complete = yield from _label(request, parameters, opened, target, control)
+    result: dict[str, Any] = {"method": method.name, "parameters": parameters}
+    if complete:
+        yield LayerUpdated(path=str(target), name=method.title, final=True)
+        result |= {"output": str(target), "seconds": round(control.elapsed(), 2)}
+    else:
+        message = "stopped before every voxel had a class, so nothing was written"
+        yield Notice(level="warning", message=f"{method.title}: {message}")
+    yield Done(result=result, stopped=control.stop)
 
 
 def list_methods(request: MethodsRequest, control: JobControl) -> Iterator[Event]:
@@ -60,6 +60,7 @@ def list_methods(request: MethodsRequest, control: JobControl) -> Iterator[Event
             "family": method.family,
             "summary": method.summary,
             "needs_paint": method.needs_paint,
+            "blockwise": method.blockwise,
             "parameters": method.settings.model_json_schema().get("properties", {}),
         }
         for method in METHODS.values()
@@ -67,82 +68,28 @@ def list_methods(request: MethodsRequest, control: JobControl) -> Iterator[Event
     yield Done(result={"methods": rows})
 
 
-Opened = tuple[Volume, ArrayLike | None, ClassTable | None]
-
-
-def _open(request: ClassicalRequest) -> Opened:
-    if not request.annotations and not is_project(request.image):
-        return open_volume(request.image, spacing=request.spacing), None, None
-    source = open_painted(request.image, request.annotations, spacing=request.spacing)
-    return source.volume, PaintedVoxels(source.annotations), source.classes
-
-
 def _tuned(
-    request: ClassicalRequest,
-    volume: Volume,
-    paint: ArrayLike | None,
-    classes: ClassTable | None,
-) -> dict[str, Any]:
+    request: ClassicalRequest, opened: Opened, control: JobControl
+) -> Generator[Event, None, dict[str, Any]]:
     """Search the parameters; those given by the user stay as they are."""
-    from napari_densify.classical import tune_method
+    from napari_densify.classical import search_parameters
+    from napari_densify.comparison import trials
 
-    if paint is None:
+    if opened.paint is None:
         raise InputError("nothing to tune on", where="--tune", mend="give --annotations")
-    tuned = tune_method(request.method, volume, paint, classes=classes)
+    search = search_parameters(request.method, **opened.keywords(), control=control)
+    tuned = yield from trials(search)
     return {**tuned.parameters.model_dump(mode="json"), **request.parameters}
-
-
-def _preview(
-    request: ClassicalRequest,
-    parameters: dict[str, Any],
-    opened: Opened,
-    target: Path,
-    control: JobControl,
-) -> Iterator[Event]:
-    """Write the slices of a preview at their place; iterative methods stop when told to."""
-    from napari_densify.classical import preview_slice
-
-    assert request.region is not None
-    volume, paint, classes = opened
-    sides = zip(request.region, volume.shape, strict=True)
-    z, y, x = (slice(max(0, start), min(stop, n)) for (start, stop), n in sides)
-    with _sink(opened, target) as sink:
-        for number in range(z.start, z.stop):
-            answers = preview_slice(
-                request.method,
-                volume,
-                number,
-                annotations=paint,
-                classes=classes,
-                parameters=parameters,
-            )
-            for answer in answers:
-                plane = answer
-                yield Progress(done=number - z.start, total=z.stop - z.start, unit="slices")
-                if control.stop:
-                    break
-            sink.write((slice(number, number + 1), y, x), plane[None, y, x])
 
 
 @contextlib.contextmanager
 def _sink(opened: Opened, target: Path) -> Iterator[Sink]:
     """Open the output; on failure nothing stands under its name."""
-    from napari_densify.classical import make_task
     from napari_densify.io import create_sink
 
-    volume, paint, classes = opened
-    task = make_task(volume, paint, classes)
-    sink = create_sink(
-        target,
-        shape=volume.shape,
-        dtype=task.dtype,
-        spacing=volume.spacing,
-        spacing_known=volume.spacing_known,
-        classes=task.table,
-    )
+    sink = create_sink(target, **opened.facts())
     try:
         yield sink
-        sink.close()
     except BaseException:
         sink.abort()
         raise
@@ -154,20 +101,21 @@ def _label(
     opened: Opened,
     target: Path,
     control: JobControl,
-) -> Iterator[Event]:
-    """Write the final pieces of the answer as they come."""
+) -> Generator[Event, None, bool]:
+    """Write the final pieces of the answer as they come; return whether all of them came."""
     from napari_densify.classical import stream_method
 
-    volume, paint, classes = opened
+    complete = False
     with _sink(opened, target) as sink:
         for piece in stream_method(
-            request.method,
-            volume,
-            annotations=paint,
-            classes=classes,
-            parameters=parameters,
-            control=control,
+            request.method, **opened.keywords(), parameters=parameters, control=control
         ):
             if piece.final:
                 sink.write(piece.region, piece.labels)
+                complete = piece.done == piece.total
             yield Progress(done=piece.done, total=piece.total, message=request.method)
+        if complete:
+            sink.close()
+        else:
+            sink.abort()
+    return complete
