@@ -1,10 +1,11 @@
 """Mutated files of every format: each opens or gives one clear line.
 
-Usage: python benchmarks/fuzz_io.py [--files 10000] [--seed 0] [--keep FOLDER]
+Usage: python -m benchmarks.fuzz_io [--files 10000] [--first 0] [--seed 0] [--keep FOLDER]
 
 Every file is opened, described and read (the middle slice) by a worker process with
 a memory limit; one that hangs, crashes, raises anything but InputError, or needs
-more than 2 GiB is a failure. The same seed gives the same files.
+more than 2 GiB is a failure. The same seed gives the same files, each by its number,
+so that a long run can be cut into parts.
 """
 
 from __future__ import annotations
@@ -125,17 +126,17 @@ def _ilastik_project(folder: Path, stack: np.ndarray) -> str:
 SOURCES = (*FORMATS, Format("coco", _coco), Format("ilastik-project", _ilastik_project))
 
 
-def mutants(folder: Path, count: int, seed: int) -> Iterator[tuple[str, str]]:
+def mutants(folder: Path, numbers: range, seed: int) -> Iterator[tuple[str, str]]:
     """Write mutated files one after another; yields (name, address)."""
-    rng = random.Random(seed)
     stack = np.random.default_rng(seed).integers(0, 255, (5, 40, 48), np.uint8)
     originals = folder / "originals"
     addresses: dict[str, str] = {}
     for form in SOURCES:
         (originals / form.name).mkdir(parents=True)
         addresses[form.name] = form.write(originals / form.name, stack)
-    for number in range(count):
+    for number in numbers:
         form = SOURCES[number % len(SOURCES)]
+        rng = random.Random(f"{seed}-{number}")
         yield _mutant(form, originals, folder / f"{number}", addresses[form.name], rng)
 
 
@@ -226,13 +227,15 @@ class Worker:
         self._process.communicate()
 
 
-def fuzz(count: int, seed: int, keep: Path | None = None) -> tuple[Counter[str], list[Failure]]:
-    """Open ``count`` mutated files; returns how they ended, and the failures."""
+def fuzz(
+    numbers: range, seed: int, keep: Path | None = None
+) -> tuple[Counter[str], list[Failure]]:
+    """Open mutated files of these numbers; returns how they ended, and the failures."""
     outcomes: Counter[str] = Counter()
     failures: list[Failure] = []
     worker = Worker()
     with tempfile.TemporaryDirectory() as folder:
-        for name, address in mutants(Path(folder), count, seed):
+        for name, address in mutants(Path(folder), numbers, seed):
             answer = worker.look(address)
             mutant = Path(folder) / name.split("-", 1)[0]
             if answer in ("opened", "refused"):
@@ -254,15 +257,18 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder to keep failing files in")
     options = parser.parse_args()
     start = time.perf_counter()
-    outcomes, failures = fuzz(options.files, options.seed, options.keep)
+    numbers = range(options.first, options.first + options.files)
+    outcomes, failures = fuzz(numbers, options.seed, options.keep)
     for failure in failures:
         print(f"--- {failure.name}\n{failure.what}")
     seconds = time.perf_counter() - start
-    print(f"{options.files} files, seed {options.seed}, {seconds:.0f} s: {dict(outcomes)}")
+    part = f"{numbers.start} to {numbers.stop - 1}"
+    print(f"files {part}, seed {options.seed}, {seconds:.0f} s: {dict(outcomes)}")
     return 1 if failures else 0
 
 
