@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from napari_densify.core.settings import NetworkConfig
+from napari_densify.core.settings import NetworkConfig, Triple
 from napari_densify.networks import build_network
 from napari_densify.networks.layers import Convolution
+from napari_densify.networks.unet import UNet
 
 CASES = {
     "cube": ((3, 3, 3), (4, 8, 8)),
@@ -44,6 +45,45 @@ def test_gradients_of_a_convolution_are_those_of_float32(name: str, dilation: in
     assert len(exact) == len(low) == 3
     for a, b in zip(exact, low, strict=True):
         assert float((a - b).norm() / a.norm()) < 0.02
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 16, 16)])
+def test_a_slicewise_network_is_the_same_on_slices_and_on_volumes(shape: Triple) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig.model_validate(
+        {"encoder": ((8, 8), (16, 16)), "decoder": ((8, 8),), "norm": "batch",
+         "kernels": ((1, 3, 3),) * 2, "pools": ((1, 2, 2),), "in_channels": 2}
+    )  # fmt: skip
+    network = build_network(config)
+    assert isinstance(network, UNet)
+    x = torch.randn(2, 2, *shape)
+    by_slice, whole = network(x), network._levels(network.encoder.context(x))
+    assert by_slice.shape == whole.shape == (2, 2, *shape)
+    assert torch.allclose(by_slice, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("dilations", [None, (2, 2)])
+@pytest.mark.parametrize("down", ["max", "strided"])
+def test_a_slicewise_network_trains_in_bfloat16_like_in_float32(
+    down: str, dilations: tuple[int, int] | None
+) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig.model_validate(
+        {"encoder": ((16, 16), (32, 32)), "decoder": ((16, 16),), "norm": "batch",
+         "kernels": ((1, 3, 3),) * 2, "pools": ((1, 2, 2),), "in_channels": 5,
+         "activation": "elu", "down": down, "dilations": dilations, "up": "transposed"}
+    )  # fmt: skip
+    network, x = build_network(config), torch.randn(2, 5, 1, 32, 32)
+    found = []
+    for low in (False, True):
+        network.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            out = network(x)
+        fill_freed_memory_with_nan()
+        torch.autograd.backward(torch.nn.functional.cross_entropy(out, x[:, 0].gt(0).long()))
+        found.append([p.grad for p in network.parameters() if p.dim() > 1])
+    for a, b in zip(*found, strict=True):
+        assert float((a - b).norm() / a.norm()) < 0.05
 
 
 @pytest.mark.parametrize("up", ["nearest", "transposed", "resize_conv"])

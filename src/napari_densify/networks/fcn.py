@@ -31,7 +31,7 @@ class FCN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, Z, Y, X)`` to float32 logits ``(N, K, Z, Y, X)``."""
         shape = x.shape[2:]
-        features = self.encoder(x)[-len(self.heads) :]
+        features = self.encoder(self.encoder.context(x))[-len(self.heads) :]
         scores = [head(level) for head, level in zip(self.heads, features, strict=True)]
         total = scores.pop()
         while scores:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import gcd
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_densify.core.settings import NetworkConfig, Triple
-from napari_densify.networks.mixed import convolve, needs_care
+from napari_densify.networks.operations import (
+    convolve,
+    convolve_transposed,
+    pad_end,
+    pool,
+    resize,
+)
 
 __all__ = [
     "AttentionGate",
@@ -49,7 +56,13 @@ class GroupNorm(nn.GroupNorm):
 
 
 class BatchNorm(nn.BatchNorm3d):
-    """Batch normalisation that also takes a single voxel, which has no statistics of its own."""
+    """Batch normalisation that also takes slices ``(N, C, Y, X)``, and a single voxel.
+
+    A single voxel has no statistics of its own.
+    """
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Take volumes and slices alike."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(N, C, Z, Y, X)``."""
@@ -91,24 +104,21 @@ def make_activation(config: NetworkConfig, channels: int) -> nn.Module:
             return nn.PReLU(channels)
 
 
-class _SafeConv3d(nn.Conv3d):
-    """Convolution kept in float32 where a CPU could not train it in low precision."""
+class Projection(nn.Conv3d):
+    """Convolution of any stride: a projection, or one that down-samples."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not needs_care(x):
-            return super().forward(x)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float())
+        """Convolve ``(N, C, Z, Y, X)`` or ``(N, C, Y, X)``."""
+        sizes: dict[str, Any] = {"stride": self.stride, "padding": self.padding}
+        return convolve(x, self.weight, self.bias, dilation=self.dilation, **sizes)
 
 
-class _SafeConvTranspose3d(nn.ConvTranspose3d):
-    """The same for up-convolutions."""
+class UpConvolution(nn.ConvTranspose3d):
+    """Transposed convolution whose stride is its kernel."""
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        if not needs_care(x):
-            return super().forward(x, output_size)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float(), output_size)
+        """Enlarge ``(N, C, Z, Y, X)`` or ``(N, C, Y, X)``."""
+        return convolve_transposed(x, self.weight, self.bias, self.stride)
 
 
 class Convolution(nn.Conv3d):
@@ -127,14 +137,12 @@ class Convolution(nn.Conv3d):
         z, y, x = (n // 2 for n in lost)
         super().__init__(*channels, kernel, padding=(z, y, x), dilation=dilation, bias=bias)
         self._pad, self._dilate = (z, y, x), (dilation, dilation, dilation)
-        self._odd = (0, lost[2] % 2, 0, lost[1] % 2, 0, lost[0] % 2)  # even kernels: one more
+        self._odd = [n % 2 for n in lost]  # even kernels: one more
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(N, C, Z, Y, X)``."""
-        x = F.pad(x, self._odd) if any(self._odd) else x
-        if needs_care(x):
-            return convolve(x, self.weight, self.bias, padding=self._pad, dilation=self._dilate)
-        return super().forward(x)
+        """Convolve ``(N, C, Z, Y, X)`` or ``(N, C, Y, X)``."""
+        x = pad_end(x, self._odd, "constant")
+        return convolve(x, self.weight, self.bias, padding=self._pad, dilation=self._dilate)
 
 
 class ConvolutionBlock(nn.Module):
@@ -166,7 +174,7 @@ class ConvolutionBlock(nn.Module):
         self.shortcut: nn.Module | None = None
         if config.residual:
             self.shortcut = (
-                nn.Identity() if in_channels == channels else _SafeConv3d(in_channels, channels, 1)
+                nn.Identity() if in_channels == channels else Projection(in_channels, channels, 1)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -200,32 +208,28 @@ class Down(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, Z, Y, X)`` to ceil(size / pool) voxels."""
         x = pad_to_multiple(x, self.pool)
-        if self.kind == "max":
-            return F.max_pool3d(x, self.pool)
-        if self.kind == "average":
-            return F.avg_pool3d(x, self.pool)
+        if self.kind in ("max", "average"):
+            return pool(x, self.pool, self.kind)
         result: Tensor = self.convolution(x)
         return result
 
 
 def _down_convolution(kind: str, channels: int, out: int, pool: Triple) -> nn.Conv3d:
     if kind == "strided":
-        return _SafeConv3d(channels, out, pool, stride=pool)
+        return Projection(channels, out, pool, stride=pool)
     taps = [(3, 2) if p > 1 else (1, 1) for p in pool]  # kernel and dilation of each axis
     (kz, dz), (ky, dy), (kx, dx) = taps
     padding = (kz // 2 * dz, ky // 2 * dy, kx // 2 * dx)
-    return _SafeConv3d(
+    return Projection(
         channels, out, (kz, ky, kx), stride=pool, padding=padding, dilation=(dz, dy, dx)
     )
 
 
 def pad_to_multiple(x: Tensor, pool: Triple) -> Tensor:
     """Repeat the far border so that the pool divides the (Z, Y, X) size."""
-    missing = [-n % p for n, p in zip(x.shape[2:], pool, strict=True)]
-    if not any(missing):
-        return x
-    z, y, x_ = missing
-    return F.pad(x, (0, x_, 0, y, 0, z), mode="replicate")
+    spatial = x.shape[2:]
+    missing = [-n % p for n, p in zip(spatial, pool[-len(spatial) :], strict=True)]
+    return pad_end(x, [0] * (3 - len(missing)) + missing, "replicate")
 
 
 class Up(nn.Module):
@@ -249,14 +253,12 @@ class Up(nn.Module):
         self, config: NetworkConfig, level: int, in_channels: int, out: int
     ) -> nn.Module:
         if config.up == "transposed":
-            return _SafeConvTranspose3d(
-                in_channels, out, self.pool, stride=self.pool, bias=config.up_bias
-            )
+            return UpConvolution(in_channels, out, self.pool, stride=self.pool, bias=config.up_bias)
         if config.up == "resize_conv":
             kernel = config.up_kernel or config.kernels[level]
             return Convolution((in_channels, out), kernel, bias=config.up_bias)
         if out != in_channels:
-            return _SafeConv3d(in_channels, out, 1, bias=config.up_bias)
+            return Projection(in_channels, out, 1, bias=config.up_bias)
         return nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -271,10 +273,7 @@ class Up(nn.Module):
         return result
 
     def _resize(self, x: Tensor) -> Tensor:
-        factor = tuple(float(p) for p in self.pool)
-        if self.kind == "linear":
-            return F.interpolate(x, scale_factor=factor, mode="trilinear", align_corners=False)
-        return F.interpolate(x, scale_factor=factor, mode="nearest")
+        return resize(x, self.pool, linear=self.kind == "linear")
 
 
 class AttentionGate(nn.Module):
@@ -283,9 +282,9 @@ class AttentionGate(nn.Module):
     def __init__(self, config: NetworkConfig, skip: int, gate: int) -> None:
         super().__init__()
         inner = max(skip // 2, 1)
-        self.skip = nn.Sequential(_SafeConv3d(skip, inner, 1), make_norm(config, inner))
-        self.gate = nn.Sequential(_SafeConv3d(gate, inner, 1), make_norm(config, inner))
-        self.score: nn.Module = _SafeConv3d(inner, 1, 1)
+        self.skip = nn.Sequential(Projection(skip, inner, 1), make_norm(config, inner))
+        self.gate = nn.Sequential(Projection(gate, inner, 1), make_norm(config, inner))
+        self.score: nn.Module = Projection(inner, 1, 1)
         if config.norm == "batch":  # other norms would level one map over the whole tile
             self.score = nn.Sequential(self.score, make_norm(config, 1))
 
@@ -300,13 +299,17 @@ class Head(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv3d(in_channels, out_channels, 1)
+        self.convolution = Projection(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, Z, Y, X)`` to float32 logits ``(N, K, Z, Y, X)``."""
         with torch.autocast(device_type=x.device.type, enabled=False):
-            logits: Tensor = self.convolution(x.float())
-        return logits
+            weight, bias = self.convolution.weight.flatten(1), self.convolution.bias
+            assert bias is not None
+            # What follows wants each class by itself in memory, and gets it without a copy.
+            logits = torch.bmm(weight.expand(len(x), -1, -1), x.float().flatten(2))
+            logits = logits + bias[:, None]
+        return logits.reshape(*logits.shape[:2], *x.shape[2:])
 
 
 class SliceContext(nn.Module):

@@ -4,19 +4,20 @@ With oneDNN 3.12 (torch 2.13) the weight gradient of bfloat16 3D convolutions is
 wrong for common shapes: on CPUs with AVX512-BF16 it holds uninitialised memory (NaN
 now and then), on CPUs with AMX it crashes. Forward pass and input gradient are
 sound. So those two run in low precision, and the weight gradient alone in float32.
+2D convolutions, which slicewise networks run on, are sound in all three as long as
+they have neither stride nor dilation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_densify.core.settings import Triple
-
-__all__ = ["convolve", "needs_care"]
+__all__ = ["convolve_safely", "needs_care"]
 
 
 def needs_care(x: Tensor) -> bool:
@@ -24,8 +25,13 @@ def needs_care(x: Tensor) -> bool:
     return x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
 
 
-def convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None, *, padding: Triple, dilation: Triple
+def convolve_safely(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    padding: Sequence[int],
+    dilation: Sequence[int],
 ) -> Tensor:
     """``conv3d`` of stride 1 under autocast, with the weight gradient in float32.
 
@@ -44,7 +50,7 @@ def convolve(
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: Triple, dilation: Triple
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: Any, dilation: Any
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.geometry = padding, dilation
@@ -66,7 +72,7 @@ class _Convolution(torch.autograd.Function):
 
 
 def _gradient(
-    gradient: Tensor, x: Tensor, weight: Tensor, geometry: tuple[Triple, Triple], which: int
+    gradient: Tensor, x: Tensor, weight: Tensor, geometry: tuple[Any, Any], which: int
 ) -> Tensor:
     padding, dilation = geometry
     mask = [which == 0, which == 1, False]

@@ -24,6 +24,7 @@ from napari_densify.networks.layers import (
     centre_crop,
     crop_to,
 )
+from napari_densify.networks.operations import by_slices, is_slicewise
 
 __all__ = ["UNet"]
 
@@ -52,9 +53,8 @@ class Encoder(nn.Module):
             channels = widths[-1]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Features of every level, finest first."""
+        """Features of every level, finest first, of what ``context`` gave."""
         features: list[Tensor] = []
-        x = self.context(x)
         for level, (block, dropout) in enumerate(zip(self.blocks, self.dropouts, strict=True)):
             if level:
                 x = self.downs[level - 1](x)
@@ -97,6 +97,7 @@ class UNet(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        self._slicewise = is_slicewise(config)
         self.encoder = Encoder(config)
         self.decoder = nn.ModuleList()
         heads: list[nn.Module] = []
@@ -116,6 +117,13 @@ class UNet(nn.Module):
 
         While training with deep supervision: a list of them, finest first.
         """
+        x = self.encoder.context(x)
+        result: Tensor | list[Tensor] = (
+            by_slices(self._levels, x) if self._slicewise else self._levels(x)
+        )
+        return result
+
+    def _levels(self, x: Tensor) -> Tensor | list[Tensor]:
         *skips, x = self.encoder(x)
         levels: list[Tensor] = []
         for step, skip in zip(self.decoder, reversed(skips), strict=True):

@@ -35,7 +35,7 @@ _SIGMOID = ("bce", "bce-dice")
 class _Rows(NamedTuple):
     """The annotated voxels of a batch."""
 
-    logits: Tensor  # (M, K) float32
+    logits: Tensor  # (K, M) float32: softmax over the first axis is many times faster than last
     target: Tensor  # (M,) int64
     weight: Tensor  # (M,) float32
 
@@ -117,8 +117,9 @@ def masked_loss(
     """
     config = resolve_loss(loss)
     levels = [logits] if isinstance(logits, Tensor) else list(logits)
-    position = (target >= 0).nonzero()  # (M, 4)
-    labels = target[tuple(position.T)]
+    flat = target.flatten()
+    index = (flat >= 0).nonzero()[:, 0]  # (M,)
+    labels = _taken(flat[None], index)[0]
     weight = torch.ones_like(labels, dtype=torch.float32)
     if weights is not None:
         weight = weights.to(weight)[labels]
@@ -126,23 +127,31 @@ def masked_loss(
         border = border_weights(
             target, background=background, w0=config.border_w0, sigma=config.border_sigma
         )
-        weight = weight + border[tuple(position.T)]
+        weight = weight + border.flatten()[index]
     total = levels[0].new_zeros((), dtype=torch.float32)
     for i, level in enumerate(levels):
-        rows = _Rows(_pick(level, position, target.shape[1:]), labels, weight)
+        rows = _Rows(_pick(level, index, target.shape), labels, weight)
         total = total + _rows_loss(rows, config) * 2.0**-i
     return total / sum(2.0**-i for i in range(len(levels)))
 
 
-def _pick(logits: Tensor, position: Tensor, fine: torch.Size) -> Tensor:
-    """Rows (M, K) of ``logits`` at annotated voxels given on the ``fine`` grid."""
-    coarse = logits.shape[2:]
-    sample, *voxel = position.unbind(1)
-    index = sample
-    for p, n, m in zip(voxel, fine, coarse, strict=True):
-        index = index * m + (p if m == n else (2 * p + 1) * m // (2 * n))
-    rows = logits.movedim(1, -1).reshape(-1, logits.shape[1])
-    return rows.index_select(0, index).float()
+def _pick(logits: Tensor, index: Tensor, fine: torch.Size) -> Tensor:
+    """Columns (K, M) of ``logits`` at annotated voxels, ``index`` into a ``fine`` batch."""
+    if logits.shape[2:] != fine[1:]:
+        index = _coarse_index(index, fine, logits.shape[2:])
+    return _taken(logits.movedim(1, 0).flatten(1), index).float()
+
+
+def _coarse_index(index: Tensor, fine: torch.Size, coarse: torch.Size) -> Tensor:
+    sample, *voxel = torch.unravel_index(index, fine)
+    for p, n, m in zip(voxel, fine[1:], coarse, strict=True):
+        sample = sample * m + (p if m == n else (2 * p + 1) * m // (2 * n))
+    return sample
+
+
+def _taken(columns: Tensor, index: Tensor) -> Tensor:
+    # Picking all, as where whole slices are painted, would only cost time.
+    return columns if len(index) == columns.shape[1] else columns.index_select(1, index)
 
 
 def _rows_loss(rows: _Rows, config: LossConfig) -> Tensor:
@@ -172,7 +181,7 @@ def _mean(losses: Tensor, weight: Tensor) -> Tensor:
 
 
 def _cross_entropy(rows: _Rows) -> Tensor:
-    return F.cross_entropy(rows.logits, rows.target, reduction="none")
+    return F.cross_entropy(rows.logits[None], rows.target[None], reduction="none")[0]
 
 
 def _focal(rows: _Rows, gamma: float) -> Tensor:
@@ -182,18 +191,18 @@ def _focal(rows: _Rows, gamma: float) -> Tensor:
 
 def _binary_cross_entropy(rows: _Rows) -> Tensor:
     """Each class against the rest, averaged over the classes."""
-    truth = F.one_hot(rows.target, rows.logits.shape[1]).float()
-    return F.binary_cross_entropy_with_logits(rows.logits, truth, reduction="none").mean(1)
+    truth = F.one_hot(rows.target, len(rows.logits)).T.float()
+    return F.binary_cross_entropy_with_logits(rows.logits, truth, reduction="none").mean(0)
 
 
 def _overlap_loss(rows: _Rows, config: LossConfig) -> Tensor:
     """1 - overlap, averaged over the classes that are annotated in this batch."""
-    scores = rows.logits.sigmoid() if config.kind in _SIGMOID else torch.softmax(rows.logits, dim=1)
-    truth = F.one_hot(rows.target, scores.shape[1]).float()
-    present = truth.sum(0) > 0
-    truth, scores = truth[:, present], scores[:, present]
-    both = (scores * truth).sum(0)
-    predicted, painted = scores.sum(0), truth.sum(0)
+    scores = rows.logits.sigmoid() if config.kind in _SIGMOID else torch.softmax(rows.logits, dim=0)
+    truth = F.one_hot(rows.target, len(scores)).T.float()
+    present = truth.sum(1) > 0
+    truth, scores = truth[present], scores[present]
+    both = (scores * truth).sum(1)
+    predicted, painted = scores.sum(1), truth.sum(1)
     if config.kind == "generalised-dice":
         importance = painted**-2
         return 1 - 2 * (importance * both).sum() / (importance * (predicted + painted)).sum()

@@ -47,7 +47,7 @@ class TrainingState:
         self.plan, self.spec, self.device = plan, spec, device
         self.fresh: list[str] = []  # weights that an earlier model could not give
         self.dtype = autocast_dtype(device, plan.precision)
-        self.layout = memory_layout(device, self.dtype)
+        self.layout = torch.channels_last_3d
         self.network = self._start(init).to(device)
         self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
         self._same_size = SameSize(self.network, plan.network)
@@ -142,12 +142,6 @@ class TrainingState:
         self.rate = self.plan.learning_rate * self.schedule.factor(progress, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * group["scale"]
-
-
-def memory_layout(device: torch.device, dtype: torch.dtype | None) -> torch.memory_format:
-    """Layout that convolutions are fastest in: channels last, but for bfloat16 on CPUs."""
-    low_on_cpu = device.type == "cpu" and dtype is not None
-    return torch.contiguous_format if low_on_cpu else torch.channels_last_3d
 
 
 def background_index(classes: ClassTable, counts: Sequence[int]) -> int:
