@@ -12,6 +12,7 @@ from napari_densify.annotations import (
     erase,
     fill_unlabelled,
     slice_region,
+    stroke_box,
 )
 from napari_densify.core.errors import InputError
 
@@ -129,3 +130,27 @@ def test_edits_apply_to_the_paint_of_a_project(tmp_path, labels, prediction):
     undo.apply(painted)
     np.testing.assert_array_equal(np.asarray(painted), labels)
     painted.close()
+
+
+def test_a_brush_covers_a_capsule_of_one_slice():
+    region = slice_region(SHAPE, 1)
+    box, mask = stroke_box(region, (1, 10, 10), (1, 10, 20), (3, 3, 3))
+    covered = np.zeros(SHAPE, bool)
+    covered[box] = mask
+    assert covered[1, 10, 7:24].all()
+    assert not covered[1, 10, [6, 24]].any()
+    assert covered[1, 7:14, 15].all()
+    assert not covered[1, 7, 7]  # the ends are round
+    assert not covered[[0, 2, 3]].any()
+
+
+def test_a_brush_stays_in_the_slice_and_may_be_anisotropic():
+    region = slice_region(SHAPE, 20, axis=2)
+    box, mask = stroke_box(region, (0, 5, 20), (0, 5, 20), (1, 4, 4))
+    covered = np.zeros(SHAPE, bool)
+    covered[box] = mask
+    assert covered[:2, 5, 20].all()
+    assert covered[0, 1:10, 20].all()
+    assert np.count_nonzero(covered.any((0, 1))) == 1
+    box, mask = stroke_box(region, (0, -50, 20), (0, -40, 20), (1, 4, 4))
+    assert mask.size == 0

@@ -7,7 +7,9 @@ from napari_densify.annotations.aids import (
     erase,
     fill_unlabelled,
     slice_region,
+    stroke_box,
 )
+from napari_densify.annotations.between import interpolate_between, neighbours_of
 from napari_densify.annotations.coverage import (
     ClassCoverage,
     Coverage,
@@ -30,7 +32,10 @@ __all__ = [
     "copy_prediction",
     "erase",
     "fill_unlabelled",
+    "interpolate_between",
     "measure_coverage",
+    "neighbours_of",
     "slice_region",
+    "stroke_box",
     "widest_gaps",
 ]

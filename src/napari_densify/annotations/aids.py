@@ -7,6 +7,7 @@ any array with :meth:`Edit.apply`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,10 @@ __all__ = [
     "erase",
     "fill_unlabelled",
     "slice_region",
+    "stroke_box",
 ]
+
+Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,41 @@ def slice_region(shape: tuple[int, int, int], index: int, axis: int = 0) -> Regi
     box = [slice(0, n) for n in shape]
     box[axis] = slice(index, index + 1)
     return box[0], box[1], box[2]
+
+
+def stroke_box(
+    region: Region, start: Point, end: Point, radii: tuple[float, float, float]
+) -> tuple[Region, npt.NDArray[np.bool_]]:
+    """Part of a slice that a round brush covers on its way from one point to another.
+
+    Parameters
+    ----------
+    region
+        Slice (:func:`slice_region`), or a box of it.
+    start, end
+        Ends of the way, in voxels (Z, Y, X).
+    radii
+        Radius of the brush along each axis, in voxels.
+
+    Returns
+    -------
+    Box within the region, and which of its voxels are covered.
+    """
+    sides = []
+    for a, b, r, s in zip(start, end, radii, region, strict=True):
+        low = min(s.stop, max(s.start, math.floor(min(a, b) - r)))
+        sides.append(slice(low, max(low, min(s.stop, math.ceil(max(a, b) + r) + 1))))
+    box: Region = (sides[0], sides[1], sides[2])
+    flat = [1.0 if s.stop - s.start > 1 else 0.0 for s in region]  # across the slice it is flat
+    unit = [f / max(r, 0.5) for f, r in zip(flat, radii, strict=True)]
+    grid = np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij", sparse=True)
+    away = [(g - a) * u for g, a, u in zip(grid, start, unit, strict=True)]
+    way = [(b - a) * u for a, b, u in zip(start, end, unit, strict=True)]
+    length = sum(w * w for w in way)
+    along = sum(v * w for v, w in zip(away, way, strict=True)) / (length or 1.0)
+    along = np.clip(along, 0.0, 1.0)
+    distance = sum((v - along * w) ** 2 for v, w in zip(away, way, strict=True))
+    return box, np.broadcast_to(distance <= 1.0, region_shape(box))
 
 
 def fill_unlabelled(labels: ArrayLike, region: Region, value: int) -> Edit:
