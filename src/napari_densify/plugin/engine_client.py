@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import shlex
-import sys
 from collections import deque
 from typing import Any
 
@@ -19,6 +17,7 @@ from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from napari_densify.core.events import Event, Failed, Ready, parse_event
 from napari_densify.core.requests import JobRequest, Shutdown
+from napari_densify.plugin.engine_link import EngineLink, engine_command
 
 __all__ = ["EngineClient", "engine_command"]
 
@@ -26,19 +25,6 @@ logger = logging.getLogger("napari_densify.engine")
 
 GRACE_MS = 3000
 """How long an engine whose input was closed may take to end before it is killed."""
-
-
-def engine_command(prefix: str = "") -> list[str]:
-    """Command line that starts the engine.
-
-    Parameters
-    ----------
-    prefix
-        Words put before ``-m napari_densify.engine`` in place of this Python, for
-        example ``ssh box /envs/densify/bin/python``; empty: this Python.
-    """
-    words = shlex.split(prefix) if prefix.strip() else [sys.executable]
-    return [*words, "-m", "napari_densify.engine"]
 
 
 class _Process(QObject):
@@ -162,7 +148,8 @@ class EngineClient(QObject):
 
     def __init__(self, command: list[str] | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.command = command or engine_command()
+        self.link = EngineLink()
+        self.command = command or self.link.command
         self.state = "off"
         self.device = ""
         self._current: _Process | None = None
@@ -185,6 +172,19 @@ class EngineClient(QObject):
         run.line.connect(lambda line: self._hear(run, line))
         run.ended.connect(lambda reason: self._ended(run, reason))
         self._set_state("starting")
+
+    def use(self, link: EngineLink) -> None:
+        """Run the engine elsewhere from now on; the one that runs is ended.
+
+        Raises
+        ------
+        InputError
+            If the link's command cannot be read.
+        """
+        command = link.command
+        if (command, link) != (self.command, self.link):
+            self.free()
+            self.command, self.link = command, link
 
     def submit(self, request: JobRequest) -> str:
         """Send a job; return the identifier that its events will carry."""
@@ -217,13 +217,13 @@ class EngineClient(QObject):
 
     def _write(self, message: Any) -> None:
         assert self._current is not None
-        self._current.write(message.model_dump_json().encode() + b"\n")
+        self._current.write(self.link.to_engine(message.model_dump_json().encode() + b"\n"))
 
     def _hear(self, run: _Process, line: bytes) -> None:
         if run is not self._current or not line.strip():
             return
         try:
-            event = parse_event(line)
+            event = parse_event(self.link.to_viewer(line))
         except ValidationError:
             logger.warning("engine printed: %s", line[:500].decode("utf-8", "replace"))
             return
