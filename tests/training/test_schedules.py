@@ -61,6 +61,14 @@ def test_plateau_waits_for_its_patience_and_not_while_the_loss_falls() -> None:
     assert copy.state() == schedule.state()
 
 
+def test_plateau_follows_held_out_paint_where_there_is_some() -> None:
+    schedule = Schedule(ScheduleConfig(kind="plateau", patience=0.2, factor=0.5))
+    for i in range(40):  # the steps' loss falls for ever, that of held-out paint does not
+        schedule.observe(1.0 - 0.01 * i, i / 100)
+        schedule.observe_held_out(0.5 if i else 0.6, i / 100)
+    assert schedule.factor(0.4, LATE) == 0.5
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)],

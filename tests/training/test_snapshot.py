@@ -22,7 +22,7 @@ RECIPES = {
         "preset=anisotropic", "optimiser=sgd", "augment=full", "network.dropout=0.5",
         "schedule=plateau", "schedule.patience=0.1", "norm=batch", "loss=dice-ce",
     ],
-    "adam": ["preset=polyp", "optimiser=adam"],
+    "adam": ["preset=polyp", "optimiser=adam", "held_out=[3]"],
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def source() -> TrainingSource:
     z, y, x = np.mgrid[:4, :40, :40]
     truth = (1 + (y // 10 + x // 13) % 2 + 0 * z).astype(np.uint8)
     noise = np.random.default_rng(0).normal(0, 10, truth.shape)
-    paint = np.where(z == 1, truth, 0).astype(np.uint8)
+    paint = np.where((z == 1) | (z == 3), truth, 0).astype(np.uint8)
     return TrainingSource(
         Volume((truth * 60 + noise).clip(0, 255).astype(np.uint8)), ArrayAnnotations(paint)
     )

@@ -17,7 +17,7 @@ def score(step: int, dice: float) -> HeldOutScore:
     rates = {1: dice, 2: dice / 2}
     return HeldOutScore(
         step=step, elapsed_s=step, mean_dice=dice, dice=rates, iou=rates, precision=rates,
-        recall=rates,
+        recall=rates, bce=rates,
     )  # fmt: skip
 
 
@@ -43,9 +43,9 @@ def test_tables_hold_every_step_and_every_class(tmp_path: Path) -> None:
     assert [r["step"] for r in held_out] == ["1", "2", "3"]
     assert float(held_out[2]["mean_dice"]) == 0.6
     assert float(held_out[2]["recall_2"]) == 0.3
-    assert {f"{r}_{v}" for r in ("dice", "iou", "precision", "recall") for v in (1, 2)} <= set(
-        held_out[0]
-    )
+    assert {
+        f"{r}_{v}" for r in ("dice", "iou", "precision", "recall", "bce") for v in (1, 2)
+    } <= set(held_out[0])
 
 
 def test_a_class_never_predicted_keeps_its_column(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ class HeldOutScore(_Event):
     iou: dict[int, float] = {}
     precision: dict[int, float] = {}
     recall: dict[int, float] = {}
+    bce: dict[int, float] = Field({}, description="Binary cross-entropy against the rest")
     mean_dice: float
     interval: tuple[float, float] | None = None
     voxels: int = 0

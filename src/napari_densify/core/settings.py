@@ -271,6 +271,11 @@ class TrainSettings(Settings):
         title="Early stopping",
         description="Stop once held-out Dice has not risen for this share of the budget",
     )
+    keep: Literal["last", "best"] | None = Field(
+        None,
+        title="Keep",
+        description="Save the last weights, or those that scored best on held-out slices",
+    )
     log: Literal["none", "csv", "tensorboard"] = Field(
         "none",
         title="Log",

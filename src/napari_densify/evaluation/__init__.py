@@ -3,6 +3,7 @@
 from napari_densify.evaluation.confusion import Confusion, Rates
 from napari_densify.evaluation.instances import score_instances
 from napari_densify.evaluation.isbi import BoundaryScores, score_boundary_map
+from napari_densify.evaluation.probability import CrossEntropy
 from napari_densify.evaluation.results import ClassScore, InstanceScores, Scores, SliceScore
 from napari_densify.evaluation.semantic import ScoreOptions, score_labels
 from napari_densify.evaluation.surface import SurfaceDistances, surface_distances
@@ -11,6 +12,7 @@ __all__ = [
     "BoundaryScores",
     "ClassScore",
     "Confusion",
+    "CrossEntropy",
     "InstanceScores",
     "Rates",
     "ScoreOptions",

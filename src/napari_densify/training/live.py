@@ -1,93 +1,30 @@
-"""What the user sees while training goes on: held-out scores and the slice on screen."""
+"""What the user sees while training goes on: the slice on screen."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_densify.annotations import Annotations
 from napari_densify.core.blocks import Region
 from napari_densify.core.control import JobControl
-from napari_densify.core.events import Event, HeldOutScore, LayerUpdated
+from napari_densify.core.events import Event, LayerUpdated
 from napari_densify.core.labels import label_dtype
 from napari_densify.core.normalisation import Intensity
 from napari_densify.core.volume import Volume
-from napari_densify.evaluation import Confusion
-from napari_densify.evaluation.bootstrap import bootstrap_rates
 from napari_densify.inference.predictor import Predictor
 from napari_densify.io import Sink, create_sink
 from napari_densify.training.paint import TrainingSource
 from napari_densify.training.state import TrainingState
 
-__all__ = ["HeldOutGauge", "LivePreview"]
+__all__ = ["LivePreview"]
 
-# Share of the time that scoring and previews may take from training.
-_SHARE = 0.15
+# Share of the time that previews may take from training.
 _PREVIEW_SHARE = 0.4
-
-
-class HeldOutGauge:
-    """Scores the averaged network on held-out paint, now and then.
-
-    Parameters
-    ----------
-    source
-        Volume with its paint.
-    intensity
-        Its measured intensities.
-    slices
-        Held-out Z slices; those without paint are ignored.
-    """
-
-    def __init__(self, source: TrainingSource, intensity: Intensity, slices: Sequence[int]) -> None:
-        painted = source.annotations.slice_counts()
-        self.slices = tuple(z for z in slices if z in painted)
-        self._volume, self._annotations = source.volume, source.annotations
-        self._intensity = intensity
-        self._due, self._cost = 0.0, 0.0
-
-    def due(self, elapsed_s: float) -> bool:
-        """Whether a score is worth its time now."""
-        return bool(self.slices) and elapsed_s >= self._due
-
-    def score(self, state: TrainingState, elapsed_s: float) -> HeldOutScore:
-        """Predict the held-out slices and score their paint."""
-        began = time.monotonic()
-        predictor = _predictor(state, self._volume, self._intensity)
-        confusion = Confusion(state.spec.classes.values)
-        for z in self.slices:
-            for box in _painted_boxes(self._annotations, z):
-                confusion.add(z, _labels(predictor, box), self._annotations.read(box))
-        self._cost = time.monotonic() - began
-        self._due = elapsed_s + self._cost / _SHARE
-        return self._event(confusion, state, elapsed_s)
-
-    def _event(self, confusion: Confusion, state: TrainingState, elapsed_s: float) -> HeldOutScore:
-        rates = confusion.rates
-        values = state.spec.classes.values
-        named = {
-            name: {
-                v: float(r)
-                for v, r in zip(values, getattr(rates, name), strict=True)
-                if np.isfinite(r)
-            }
-            for name in ("dice", "iou", "precision", "recall")
-        }
-        interval = bootstrap_rates(list(confusion.slices.values())).mean_dice
-        return HeldOutScore(
-            step=state.step,
-            elapsed_s=elapsed_s,
-            **named,
-            mean_dice=rates.mean_dice,
-            interval=interval,
-            voxels=int(rates.truth.sum()),
-            slices=self.slices,
-        )
 
 
 class LivePreview:
@@ -162,11 +99,6 @@ def _labels(predictor: Predictor, region: Region) -> npt.NDArray[Any]:
     codes = values[predictor.predict_region(region).argmax(0)]
     labels: npt.NDArray[Any] = codes.astype(label_dtype(int(values.max())))
     return labels
-
-
-def _painted_boxes(annotations: Annotations, z: int) -> list[Region]:
-    boxes = annotations.painted_boxes()
-    return [(slice(z, z + 1), b[1], b[2]) for b in boxes if b[0].start <= z < b[0].stop]
 
 
 def _clipped(region: Region, volume: Volume) -> Region:

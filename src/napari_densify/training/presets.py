@@ -37,6 +37,8 @@ class Preset(Settings):
     class_weights: Literal["none", "sqrt", "inverse"] = "none"
     augment: AugmentConfig = AUGMENTATIONS["light"]
     ema: float = 0.0
+    keep: Literal["last", "best"] = "last"
+    early_stop: float | None = None
     mirrors: int = 1
 
 
@@ -172,6 +174,8 @@ PRESETS: dict[str, Preset] = {
         batch=8,
         schedule=ScheduleConfig(kind="plateau", warm_up_steps=0, factor=0.1),
         loss=LossConfig(kind="bce"),
+        keep="best",
+        early_stop=0.3,
     ),
     "sandstone": Preset(
         title="Padded 3D U-Net 64-1024 with batch normalisation (sandstone)",

@@ -41,6 +41,8 @@ class Recipe(Settings):
     class_weights: Literal["none", "sqrt", "inverse"] = "none"
     augment: AugmentConfig = AUGMENTATIONS["light"]
     ema: float = Field(0.99, ge=0, lt=1)
+    keep: Literal["last", "best"] = "last"
+    early_stop: float | None = None
     mirrors: int = Field(8, ge=1, le=8)
 
 
@@ -64,7 +66,7 @@ def resolve_recipe(settings: TrainSettings, preset: Preset | None = None) -> Rec
     wished: dict[str, Any] = {
         name: value
         for name in ("optimiser", "learning_rate", "momentum", "weight_decay", "class_weights",
-                     "ema")
+                     "ema", "keep", "early_stop")
         if (value := getattr(settings, name)) is not None
     }  # fmt: skip
     if "optimiser" in wished and "learning_rate" not in wished:

@@ -42,6 +42,7 @@ class Schedule:
         self._best = math.inf
         self._best_at = 0.0
         self._factor = 1.0
+        self._judged = False
 
     def factor(self, progress: float, step: int) -> float:
         """Factor for the next step.
@@ -75,7 +76,18 @@ class Schedule:
 
     def observe(self, loss: float, progress: float) -> None:
         """Take note of a step's loss; only ``plateau`` makes use of it."""
-        self._mean = loss if self._mean is None else self._mean + _SMOOTHING * (loss - self._mean)
+        if not self._judged:
+            before = loss if self._mean is None else self._mean
+            self._judge(before + _SMOOTHING * (loss - before), progress)
+
+    def observe_held_out(self, loss: float, progress: float) -> None:
+        """Take note of the loss on held-out paint; from now on it decides, not that of steps."""
+        if not self._judged:
+            self._judged, self._best = True, math.inf
+        self._judge(loss, progress)
+
+    def _judge(self, loss: float, progress: float) -> None:
+        self._mean = loss
         if self._mean < self._best * (1 - _TOLERANCE):
             self._best, self._best_at = self._mean, progress
         elif progress - self._best_at >= self.config.patience:
@@ -86,13 +98,14 @@ class Schedule:
         """Return what a resumed training needs."""
         return {
             "mean": self._mean, "best": self._best, "best_at": self._best_at,
-            "factor": self._factor,
+            "factor": self._factor, "judged": self._judged,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self._mean, self._best = state["mean"], state["best"]
         self._best_at, self._factor = state["best_at"], state["factor"]
+        self._judged = state["judged"]
 
 
 def _cosine(start: float, end: float, share: float) -> float:

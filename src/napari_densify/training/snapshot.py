@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from napari_densify.core.errors import InputError
+from napari_densify.core.events import HeldOutScore
 from napari_densify.core.files import atomic_write_bytes
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.state import TrainingState
@@ -40,6 +41,7 @@ def save_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> No
     optimiser = state.optimiser.state_dict()["state"]
     tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in state.averaged.state_dict().items()}
+    tensors |= {f"best.{k}": v for k, v in state.best.weights.items()}
     scalars: dict[str, Any] = {}
     for index, row in optimiser.items():
         for name, value in row.items():
@@ -54,6 +56,7 @@ def save_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> No
         "schedule": state.schedule.state(),
         "scalars": scalars,
         "sampler": sampler.random_state,
+        "best": state.best.score and state.best.score.model_dump(mode="json"),
         "plan": state.plan.model_dump(mode="json", exclude={"explanation"}),
     }
     plain = {
@@ -81,6 +84,9 @@ def load_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> No
     state.network.load_state_dict(_part(tensors, "network."))
     for name, value in _part(tensors, "average.").items():
         state.averaged.state_dict()[name].copy_(value)
+    if facts["best"]:
+        score = HeldOutScore.model_validate(facts["best"])
+        state.best.offer(score, _part(tensors, "best."))
     rows: dict[int, dict[str, Any]] = {}
     for name, tensor in _part(tensors, "optimiser.").items():
         index, key = name.split(".", 1)

@@ -8,6 +8,7 @@ from copy import deepcopy
 import torch
 from torch import nn
 
+from napari_densify.core.events import HeldOutScore
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import Triple
@@ -21,6 +22,7 @@ from napari_densify.networks import (
     match_classes,
 )
 from napari_densify.training.augment import augment_batch
+from napari_densify.training.best import BestWeights
 from napari_densify.training.ema import AveragedWeights
 from napari_densify.training.losses import class_weights, masked_loss
 from napari_densify.training.plan import TrainPlan
@@ -70,6 +72,7 @@ class TrainingState:
             background=flagged,
             background_weight=plan.loss.background_weight,
         ).to(device)
+        self.best = BestWeights()
         self.step = 0
         self.rate = 0.0
 
@@ -137,6 +140,14 @@ class TrainingState:
         value = float(loss.detach())
         self.schedule.observe(value, progress)
         return value
+
+    def judge(self, score: HeldOutScore, progress: float) -> None:
+        """Learn from a score on held-out paint: the rate may drop, the weights may be kept."""
+        losses = list(score.bce.values())
+        if losses:
+            self.schedule.observe_held_out(sum(losses) / len(losses), progress)
+        if self.plan.keep == "best":
+            self.best.offer(score, self.averaged.state_dict())
 
     def _set_rate(self, progress: float) -> None:
         self.rate = self.plan.learning_rate * self.schedule.factor(progress, self.step)

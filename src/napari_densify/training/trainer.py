@@ -21,7 +21,8 @@ from napari_densify.inference.device import select_device
 from napari_densify.networks import load_model, save_model
 from napari_densify.training.clock import Clock
 from napari_densify.training.facts import gather_facts
-from napari_densify.training.live import HeldOutGauge, LivePreview
+from napari_densify.training.gauge import HeldOutGauge
+from napari_densify.training.live import LivePreview
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
 from napari_densify.training.remember import remember_paint
@@ -40,6 +41,9 @@ _GUIDED = (
 _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
     "predicted"
+)
+_NOTHING_HELD_OUT = (
+    "the best weights are chosen on held-out slices; none are held out, so the last ones are saved"
 )
 
 __all__ = ["Extras", "TrainingSource", "train"]
@@ -152,6 +156,8 @@ class _Run:
         self._remembers, self._memory = remember_paint(self._sources, self._table, held_out)
         if self._paint.guided:
             yield Notice(message=_GUIDED)
+        if self._plan.keep == "best" and not held_out:
+            yield Notice(message=_NOTHING_HELD_OUT)
         if self._memory:
             yield Notice(message=_REMEMBERED)
 
@@ -170,7 +176,7 @@ class _Run:
         if self._extras.resume:
             load_snapshot(snapshot_path(output), self._state, self._sampler)
         first, intensity = self._sources[0], self._intensities[0]
-        self._gauge = HeldOutGauge(first, intensity, self._settings.held_out)
+        self._gauge = HeldOutGauge(first, intensity, self._settings.held_out, self._plan.steps)
         path = self._extras.preview
         self._preview = LivePreview(first, intensity, path) if path else None
 
@@ -188,28 +194,35 @@ class _Run:
                 self._paint.refresh(changed)
                 seed = plan.seed + state.step
                 self._sampler = make_sampler(self._paint, plan, len(self._table), seed=seed)
-            if self._gauge.due(clock.elapsed):
-                yield self._gauge.score(state, clock.elapsed)
+            if self._gauge.due(clock.elapsed, state.step):
+                score = self._gauge.score(state, clock.elapsed)
+                state.judge(score, clock.progress(state.step))
+                yield score
             if self._preview:
                 yield from self._preview.answer(state, self._control)
 
     def save(self, output: Path) -> Iterator[Event]:
         """Write the model; a stopped training can be taken up again."""
         state, clock = self._state, self._clock
+        best = state.best.score
         record = {
             "plan": self._plan.model_dump(mode="json"),
             "settings": self._settings.model_dump(mode="json"),
             "steps": state.step,
+            "kept_step": state.step if best is None else best.step,
             "seconds": round(clock.elapsed, 1),
             "torch": torch.__version__,
         }
         spec = state.spec.model_copy(update={"training": record, "remembers": self._remembers})
-        save_model(output, state.averaged.state_dict(), spec, self._memory)
+        weights = state.best.weights or state.averaged.state_dict()
+        save_model(output, weights, spec, self._memory)
         if self._control.stop and self._plan.steps is not None:
             save_snapshot(snapshot_path(output), state, self._sampler)
         else:
             snapshot_path(output).unlink(missing_ok=True)
-        if self._gauge.slices:
+        if state.best.score is not None:
+            yield state.best.score
+        elif self._gauge.slices:
             yield self._gauge.score(state, clock.elapsed)
         yield ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)
 

@@ -10,11 +10,11 @@ from typing import Any, Literal, Protocol
 
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Event, HeldOutScore, Notice, Progress, StepDone
+from napari_densify.core.events import Event, HeldOutScore, Notice, Plan, Progress, StepDone
 
 __all__ = ["log_folder", "logged", "stopped_early"]
 
-_RATES = ("dice", "iou", "precision", "recall")
+_RATES = ("dice", "iou", "precision", "recall", "bce")
 
 
 def log_folder(model: Path) -> Path:
@@ -63,11 +63,14 @@ def stopped_early(
     Parameters
     ----------
     patience
-        Share of the budget without a better score after which it stops; None: never.
+        Share of the budget without a better score after which it stops; None: as the
+        plan says, which may be never.
     """
     best, best_at, progress = -math.inf, 0.0, 0.0
     for event in events:
         yield event
+        if isinstance(event, Plan) and patience is None:
+            patience = event.plan.get("early_stop")
         if patience is None or control.stop:
             continue
         if isinstance(event, Progress) and event.unit == "training":

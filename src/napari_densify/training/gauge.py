@@ -1,0 +1,112 @@
+"""How well a network does on paint that it never saw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from napari_densify.annotations import Annotations
+from napari_densify.core.blocks import Region
+from napari_densify.core.events import HeldOutScore
+from napari_densify.core.normalisation import Intensity
+from napari_densify.evaluation import Confusion, CrossEntropy
+from napari_densify.evaluation.bootstrap import bootstrap_rates
+from napari_densify.inference.predictor import Predictor
+from napari_densify.training.paint import TrainingSource
+from napari_densify.training.state import TrainingState
+
+__all__ = ["HeldOutGauge", "score_paint"]
+
+# Share of the time that scoring may take from training.
+_SHARE = 0.15
+# Of a training that goes by steps, so many shares are scored: repeatable.
+_SCORES = 10
+
+
+class HeldOutGauge:
+    """Scores the averaged network on held-out paint, now and then.
+
+    Parameters
+    ----------
+    source
+        Volume with its paint.
+    intensity
+        Its measured intensities.
+    slices
+        Held-out Z slices; those without paint are ignored.
+    steps
+        Length of the training if it goes by steps: it is then scored at fixed ones.
+    """
+
+    def __init__(
+        self,
+        source: TrainingSource,
+        intensity: Intensity,
+        slices: Sequence[int],
+        steps: int | None = None,
+    ) -> None:
+        painted = source.annotations.slice_counts()
+        self.slices = tuple(z for z in slices if z in painted)
+        self._source, self._intensity = source, intensity
+        self._every = None if steps is None else max(1, steps // _SCORES)
+        self._due = 0.0
+
+    def due(self, elapsed_s: float, step: int) -> bool:
+        """Whether a score is worth its time now."""
+        if self._every is not None:
+            return bool(self.slices) and step % self._every == 0
+        return bool(self.slices) and elapsed_s >= self._due
+
+    def score(self, state: TrainingState, elapsed_s: float) -> HeldOutScore:
+        """Predict the held-out slices and score their paint."""
+        began = time.monotonic()
+        predictor = Predictor(
+            state.averaged_network(),
+            state.spec,
+            self._source.volume,
+            device=state.device,
+            precision=state.plan.precision,
+            intensity=self._intensity,
+        )
+        score = score_paint(predictor, self._source.annotations, self.slices)
+        self._due = elapsed_s + (time.monotonic() - began) / _SHARE
+        return score.model_copy(update={"step": state.step, "elapsed_s": elapsed_s})
+
+
+def score_paint(
+    predictor: Predictor, annotations: Annotations, slices: Sequence[int]
+) -> HeldOutScore:
+    """Predict some slices where they are painted, and score the paint."""
+    values = predictor.spec.classes.values
+    codes = np.asarray(values)
+    confusion, entropy = Confusion(values), CrossEntropy(values)
+    for z in slices:
+        for box in painted_boxes(annotations, z):
+            probabilities, truth = predictor.predict_region(box), annotations.read(box)
+            confusion.add(z, codes[probabilities.argmax(0)], truth)
+            entropy.add(probabilities, truth)
+    rates = confusion.rates
+    named = {
+        name: {
+            v: float(r) for v, r in zip(values, getattr(rates, name), strict=True) if np.isfinite(r)
+        }
+        for name in ("dice", "iou", "precision", "recall")
+    }
+    return HeldOutScore(
+        step=0,
+        elapsed_s=0,
+        **named,
+        bce=entropy.by_class,
+        mean_dice=rates.mean_dice,
+        interval=bootstrap_rates(list(confusion.slices.values())).mean_dice,
+        voxels=int(rates.truth.sum()),
+        slices=tuple(slices),
+    )
+
+
+def painted_boxes(annotations: Annotations, z: int) -> list[Region]:
+    """Parts of a slice that hold paint."""
+    boxes = annotations.painted_boxes()
+    return [(slice(z, z + 1), b[1], b[2]) for b in boxes if b[0].start <= z < b[0].stop]
