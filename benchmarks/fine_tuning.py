@@ -1,0 +1,158 @@
+"""Fine-tuning on a second volume, in a quarter of the steps that scratch takes.
+
+    python -m benchmarks.fine_tuning --pair gala_fib/train_ gala_fib/test_ --data FOLDER --write
+
+A volume is named by the start of its files: START + image.tif and START + labels.tif
+(0 not scored, classes from 1). Where one of the two knows fewer classes, the further ones
+of the other count as its last. A model is trained on some whole slices of the first volume;
+then on the second, few slices painted, three trainings are compared: from scratch, from
+scratch in a quarter of the steps, and from the first model in a quarter of the steps.
+Steps, not seconds, so that figures do not depend on what else the machine does: a step
+costs the same in all three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.page import write_section
+from benchmarks.quality import _densify, mean_iou
+from benchmarks.scenarios import Scene, full_slices, slice_count
+from napari_densify.core.volume import Volume
+from napari_densify.io import open_image, open_labels, write_labels
+
+WAYS = ("scratch", "scratch, quarter", "fine-tuned, quarter")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How each training is run."""
+
+    steps: int
+    seed: int
+    sets: tuple[str, ...]
+    tuning: tuple[str, ...]
+
+
+def load(start: Path) -> tuple[Volume, np.ndarray]:
+    """Open START + image.tif and START + labels.tif."""
+    image, labels = (start.parent / f"{start.name}{n}.tif" for n in ("image", "labels"))
+    if start.is_dir():
+        image, labels = start / "image.tif", start / "labels.tif"
+    return open_image(image), open_labels(labels).read_labels()
+
+
+def scenes(first: Path, second: Path, seed: int) -> tuple[Scene, Scene]:
+    """Two painted volumes with the same classes."""
+    opened = [load(first), load(second)]
+    shared = min(int(labels.max()) for _, labels in opened)
+    rows = []
+    for path, (image, labels), more in zip((first, second), opened, (2, 1), strict=True):
+        truth = np.minimum(labels, shared)
+        paint = full_slices(truth, more * slice_count(len(truth)), seed)
+        rows.append(Scene(path.name.rstrip("_") or path.parent.name, image, truth, paint))
+    return rows[0], rows[1]
+
+
+def train(scene: Scene, folder: Path, name: str, wishes: Wishes, *more: str) -> dict:
+    """Train through the command line, predict, score."""
+    model = folder / f"{name}.safetensors"
+    paint = folder / f"{scene.name}-paint.tif"
+    image = folder / f"{scene.name}-image.tif"
+    known = {"spacing": scene.image.spacing, "spacing_known": scene.image.spacing_known}
+    write_labels(image, scene.image.read()[0], **known)
+    write_labels(paint, scene.paint, **known)
+    began = time.monotonic()
+    _densify(
+        "train", str(image), "--annotations", str(paint), "-o", str(model), "--steps",
+        str(wishes.steps), "--seed", str(wishes.seed), "--json",
+        *(word for wish in wishes.sets for word in ("--set", wish)), *more,
+    )  # fmt: skip
+    seconds = time.monotonic() - began
+    out = folder / f"{name}.tif"
+    _densify("predict", str(image), "--model", str(model), "-o", str(out), "--json")
+    iou = mean_iou(open_labels(out).read_labels(), scene)
+    return {"iou": round(iou, 4), "seconds": round(seconds, 1)}
+
+
+def measure(first: Scene, second: Scene, wishes: Wishes) -> Iterator[dict]:
+    """One row a way of training on the second volume."""
+    quarter = Wishes(wishes.steps // 4, wishes.seed, wishes.sets, wishes.tuning)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train(first, folder, "first", wishes)
+        init = ["--init", str(folder / "first.safetensors")]
+        init += [word for wish in wishes.tuning for word in ("--set", wish)]
+        for way, run, more in zip(WAYS, (wishes, quarter, quarter), ([], [], init), strict=True):
+            found = train(second, folder, "second", run, *more)
+            row = {"pair": f"{first.name} → {second.name}", "seed": wishes.seed, "way": way,
+                   "steps": run.steps, **found}  # fmt: skip
+            print(json.dumps(row), flush=True)
+            yield row
+
+
+def table(rows: list[dict]) -> str:
+    """Mean IoU of each way, a line a pair, and whether fine-tuning got there."""
+    lines = [f"| pair | {' | '.join(WAYS)} | reached |", "|---|" + "---|" * (len(WAYS) + 1)]
+    for pair in dict.fromkeys(row["pair"] for row in rows):
+        cells, means = [], []
+        for way in WAYS:
+            got = [r for r in rows if r["pair"] == pair and r["way"] == way]
+            ious = [r["iou"] for r in got]
+            means.append(float(np.mean(ious)))
+            spread = f" ± {np.std(ious):.3f}" if len(ious) > 1 else ""
+            cells.append(f"{means[-1]:.3f}{spread} ({got[0]['steps']} steps)")
+        reached = "yes" if means[2] >= means[0] else f"short by {means[0] - means[2]:.3f}"
+        lines.append(f"| {pair} | {' | '.join(cells)} | {reached} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse options, measure, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the volumes")
+    parser.add_argument("--pair", nargs=2, action="append", required=True, metavar="START")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--set", nargs="*", default=[], help="settings of every training")
+    parser.add_argument("--tuning", nargs="*", default=[], help="settings of the fine-tuning")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
+    options = parser.parse_args()
+    rows: list[dict] = []
+    for first, second in options.pair:
+        for seed in range(options.seeds):
+            wishes = Wishes(options.steps, seed, tuple(options.set), tuple(options.tuning))
+            two = scenes(options.data / first, options.data / second, seed)
+            rows += measure(*two, wishes)
+    text = table(rows)
+    print(text)
+    if options.write:
+        _write(text, options)
+
+
+def _write(text: str, options: argparse.Namespace) -> None:
+    import sys
+
+    words = ["", *sys.argv[1:]]
+    command = shlex.join(
+        "FOLDER" if before == "--data" else word for before, word in pairwise(words) if word
+    )
+    note = (
+        "Mean IoU over classes on voxels that nobody painted; the second volume has "
+        f"{options.seeds} seed(s) of paint, and a quarter of the steps is a quarter of the time.\n\n"
+    )
+    write_section("Fine-tuning", f"python -m benchmarks.fine_tuning {command}", note + text)
+
+
+if __name__ == "__main__":
+    main()
