@@ -4,8 +4,9 @@
 
 2D presets on the ISBI 2012 stack (membranes; 3 and 15 of 30 slices painted) and on sandstone
 slices, 3D presets on nuclei and on FIB-SEM. FOLDER holds one folder a volume, with image.tif
-and labels.tif (0 not scored, classes from 1). Slices that were painted are not scored. Rows are added to the file --rows and not
-measured again, so a table may be measured in several sittings, all on one machine.
+and labels.tif (0 not scored, classes from 1). Slices that were painted are not scored. Rows
+are added to the file --rows and not measured again, so a table may be measured in several
+sittings, all on one machine.
 --width narrows every preset to so many channels on its finest level: then a preset is not
 that of its paper, and the table says so.
 """
