@@ -9,14 +9,21 @@ import typer
 __all__ = [
     "Annotations",
     "Budget",
+    "Channels",
     "Device",
     "HeldOut",
     "Image",
     "Images",
+    "Init",
     "Json",
+    "LeaveOneOut",
+    "Level",
     "Overrides",
+    "Preset",
+    "ResumeTraining",
     "Seed",
     "Spacing",
+    "Steps",
     "Zero",
 ]
 
@@ -59,4 +66,24 @@ Json = Annotated[
 Zero = Annotated[
     str,
     typer.Option(metavar="MEANING", help="What 0 in TRUTH means: unscored, or background."),
+]
+Steps = Annotated[
+    int | None, typer.Option(metavar="N", help="Optimiser steps, in place of a budget.")
+]
+Preset = Annotated[str, typer.Option(metavar="NAME", help="auto, fast, paper-3d, paper-2d, ...")]
+Init = Annotated[
+    str, typer.Option(metavar="MODEL", help="Start from this model, or this bioimage.io package.")
+]
+ResumeTraining = Annotated[
+    bool, typer.Option("--resume", help="Go on where the same --steps training was stopped.")
+]
+LeaveOneOut = Annotated[
+    bool,
+    typer.Option(
+        "--leave-one-out", help="Also train without each volume in turn, and score its paint."
+    ),
+]
+Level = Annotated[int, typer.Option(metavar="N", help="Level of a multiscale image.")]
+Channels = Annotated[
+    str, typer.Option(metavar="LIST", help="Image channels to see: 0,2; default all.")
 ]

@@ -64,6 +64,26 @@ def show_training(console: Console, result: Result) -> None:
     if "held_out" in result:
         rows.append(("held-out Dice", f"{result['held_out']['mean_dice']:.3f}"))
     _pairs(console, rows)
+    if result.get("leave_one_out"):
+        _show_folds(console, result)
+
+
+def _show_folds(console: Console, result: Result) -> None:
+    """Print how models of the other volumes do on each volume."""
+    folds = result["leave_one_out"]
+    classes = sorted({value for fold in folds for value in fold["dice"]}, key=int)
+    head = ("left out", "Dice", *(f"class {value}" for value in classes))
+    rows = [
+        (
+            fold["volume"],
+            _number(fold["mean_dice"]),
+            *(_number(fold["dice"].get(v)) for v in classes),
+        )
+        for fold in folds
+    ]
+    _table(console, head, rows)
+    mean = sum(fold["mean_dice"] for fold in folds) / len(folds)
+    _pairs(console, [("mean Dice", _number(mean)), ("table", result["leave_one_out_table"])])
 
 
 def show_predictions(console: Console, result: Result) -> None:

@@ -69,6 +69,9 @@ class TrainRequest(_Job):
     init: str = ""
     settings: TrainSettings = TrainSettings()
     spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the files")
+    leave_one_out: bool = Field(
+        False, description="Also train without each volume in turn and score its paint"
+    )
     live: bool = Field(False, description="Predict the slice on screen and take up new strokes")
     resume: bool = Field(
         False, description="Take up the training of this output that was stopped before its end"

@@ -76,12 +76,28 @@ class HeldOutGauge:
 
 
 def score_paint(
-    predictor: Predictor, annotations: Annotations, slices: Sequence[int]
+    predictor: Predictor,
+    annotations: Annotations,
+    slices: Sequence[int],
+    classes: Sequence[int] | None = None,
 ) -> HeldOutScore:
-    """Predict some slices where they are painted, and score the paint."""
-    values = predictor.spec.classes.values
-    codes = np.asarray(values)
-    confusion, entropy = Confusion(values), CrossEntropy(values)
+    """Predict some slices where they are painted, and score the paint.
+
+    Parameters
+    ----------
+    predictor
+        Model, bound to the volume.
+    annotations
+        Paint of the volume.
+    slices
+        Slices to be scored.
+    classes
+        Codes that are scored; those that the model knows by default.
+    """
+    known = predictor.spec.classes.values
+    values = known if classes is None else tuple(classes)
+    codes = np.asarray(known)
+    confusion, entropy = Confusion(values), CrossEntropy(known)
     for z in slices:
         for box in painted_boxes(annotations, z):
             probabilities, truth = predictor.predict_region(box), annotations.read(box)

@@ -10,13 +10,20 @@ from napari_densify.cli.app import app
 from napari_densify.cli.options import (
     Annotations,
     Budget,
+    Channels,
     Device,
     HeldOut,
     Images,
+    Init,
     Json,
+    LeaveOneOut,
+    Level,
     Overrides,
+    Preset,
+    ResumeTraining,
     Seed,
     Spacing,
+    Steps,
 )
 from napari_densify.cli.run import run
 from napari_densify.cli.tables import show_export, show_predictions, show_training
@@ -44,54 +51,57 @@ def train(
     ],
     annotations: Annotations = [],  # noqa: B006
     budget: Budget = "",
-    steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Optimiser steps, in place of a budget.")
-    ] = None,
+    steps: Steps = None,
     device: Device = "auto",
-    preset: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, fast, paper-3d, paper-2d, ...")
-    ] = "auto",
+    preset: Preset = "auto",
     overrides: Overrides = [],  # noqa: B006
-    init: Annotated[str, typer.Option(metavar="MODEL", help="Start from this model.")] = "",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the same --steps training was stopped.")
-    ] = False,
+    init: Init = "",
+    resume: ResumeTraining = False,
     held_out: HeldOut = "",
+    leave_one_out: LeaveOneOut = False,
     seed: Seed = 0,
     spacing: Spacing = "",
-    level: Annotated[int, typer.Option(metavar="N", help="Level of a multiscale image.")] = 0,
-    channels: Annotated[
-        str, typer.Option(metavar="LIST", help="Image channels to see: 0,2; default all.")
-    ] = "",
+    level: Level = 0,
+    channels: Channels = "",
     json: Json = False,
 ) -> None:
     """Train a network on painted voxels alone; without --held-out on all of them."""
 
     def request() -> TrainRequest:
-        if budget and steps:
-            raise InputError("give --budget or --steps, not both", where="densify train")
-        wishes: dict[str, Any] = {
-            "preset": preset,
-            "budget_s": parse_duration(budget) if budget else None,
-            "steps": steps,
-            "device": device,
-            "seed": seed,
-            "held_out": parse_slices(held_out),
-            "level": level,
-            "channels": parse_channels(channels) if channels else None,
-        }
-        settings = validated(TrainSettings, wishes, where="densify train")
+        wishes = {"preset": preset, "steps": steps, "device": device, "seed": seed, "level": level}
         return TrainRequest(
             images=tuple(images),
             annotations=tuple(annotations),
             output=output,
             init=init,
             resume=resume,
-            settings=apply_overrides(settings, overrides),
+            leave_one_out=leave_one_out,
+            settings=train_settings(wishes, budget, held_out, channels, overrides),
             spacing=parse_spacing(spacing) if spacing else None,
         )
 
     raise typer.Exit(run(request, show_training, as_json=json))
+
+
+def train_settings(
+    wishes: dict[str, Any], budget: str, held_out: str, channels: str, overrides: list[str]
+) -> TrainSettings:
+    """Build the settings of a training from its options.
+
+    Raises
+    ------
+    InputError
+        If an option cannot be read, or two of them contradict each other.
+    """
+    if budget and wishes["steps"]:
+        raise InputError("give --budget or --steps, not both", where="densify train")
+    parsed = {
+        "budget_s": parse_duration(budget) if budget else None,
+        "held_out": parse_slices(held_out),
+        "channels": parse_channels(channels) if channels else None,
+    }
+    settings = validated(TrainSettings, {**wishes, **parsed}, where="densify train")
+    return apply_overrides(settings, overrides)
 
 
 @app.command()

@@ -20,7 +20,12 @@ def run(request: TrainRequest, control: JobControl) -> Iterator[Event]:
     """Train and save a model; a stopped training saves what it has learned."""
     target = require_writable(request.output, suffixes=(".safetensors",))
     sources = open_sources(request)
-    yield from train_to(target, request, sources, control)
+    if request.leave_one_out:
+        from napari_densify.engine.jobs import leave_one_out
+
+        yield from leave_one_out.run(target, request, sources, control)
+    else:
+        yield from train_to(target, request, sources, control)
 
 
 def open_sources(request: TrainRequest) -> list[Painted]:
