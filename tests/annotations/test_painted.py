@@ -11,6 +11,7 @@ import pytest
 from napari_densify.annotations import AnnotationStore, ArrayAnnotations, PaintedArray
 from napari_densify.annotations import cache as cache_module
 from napari_densify.annotations import painted as painted_module
+from napari_densify.annotations.journal import Journal
 from napari_densify.core.errors import InputError
 
 SHAPE = (6, 100, 120)
@@ -244,7 +245,7 @@ def test_what_is_closed_takes_no_stroke_that_would_be_lost(path):
 
 
 def test_a_read_only_store_is_not_painted_on(path, monkeypatch):
-    monkeypatch.setattr("napari_densify.annotations.store._JOURNAL_LIMIT", 1)
+    monkeypatch.setattr("napari_densify.annotations.outbox._JOURNAL_LIMIT", 1)
     writer = AnnotationStore(path)
     writer.journal({(0, 0, 0): np.ones((1, 32, 32), np.uint8)})
     files = sorted(path.rglob("*"))
@@ -270,3 +271,33 @@ def test_terabytes_are_painted_on_like_megabytes(tmp_path):
         slice(9990, 10000),
     )
     array.close()
+
+
+def test_strokes_do_not_wait_for_a_disk_that_is_slow_to_sync(path, monkeypatch):
+    slow, begun = threading.Event(), threading.Event()
+    sync = Journal.sync
+
+    def wait(journal):
+        begun.set()
+        assert slow.wait(20)
+        sync(journal)
+
+    monkeypatch.setattr(Journal, "sync", wait)
+    store = AnnotationStore(path)
+    journalled = {value: threading.Event() for value in (1, 2)}
+    append = Journal.append
+
+    def told(journal, chunks):
+        append(journal, chunks)
+        journalled[int(next(iter(chunks.values()))[0, 0, 0])].set()
+
+    monkeypatch.setattr(Journal, "append", told)
+    array = PaintedArray(store, interval_s=0.01)
+    array[0, 0, 0] = 1
+    assert begun.wait(10)
+    array[0, 0, 0] = 2
+    assert journalled[2].wait(10), "the stroke waits for the disk"
+    assert on_disk(path).max() == 0, "a power cut could tear this file"
+    slow.set()
+    array.close()
+    assert on_disk(path)[0, 0, 0] == 2

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from napari_densify.annotations import AnnotationStore, ArrayAnnotations
-from napari_densify.annotations import store as store_module
 from napari_densify.core.errors import InputError
 
 SHAPE = (5, 70, 90)
@@ -173,7 +172,7 @@ def test_a_disk_that_is_still_full_on_reopening_loses_nothing(store, path, label
 
 
 def test_the_journal_is_kept_short(store, path, rng, monkeypatch):
-    monkeypatch.setattr(store_module, "_JOURNAL_LIMIT", 5000)
+    monkeypatch.setattr("napari_densify.annotations.outbox._JOURNAL_LIMIT", 5000)
     for value in range(1, 20):
         store.write_chunks({(0, 0, 0): rng.integers(0, value + 1, (1, 32, 32)).astype(np.uint8)})
         assert store._journal.size() < 7000

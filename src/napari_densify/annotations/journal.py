@@ -45,7 +45,7 @@ class Journal:
         self._dtype = dtype
 
     def append(self, chunks: Mapping[ChunkIndex, npt.NDArray[Any]]) -> None:
-        """Write one batch and sync it.
+        """Write one batch; it survives the end of this process, and after :meth:`sync` a power cut.
 
         Raises
         ------
@@ -58,10 +58,24 @@ class Journal:
             end = stream.tell()
             try:
                 _write_all(stream.fileno(), b"".join(records))
-                os.fsync(stream.fileno())
             except OSError:
                 stream.truncate(end)
                 raise
+
+    def sync(self) -> None:
+        """Return only when everything appended would survive a power cut.
+
+        Raises
+        ------
+        OSError
+            If the disk fails to.
+        """
+        try:
+            stream = self.path.open("r+b", buffering=0)  # Windows syncs only what it may write
+        except FileNotFoundError:
+            return
+        with stream:
+            os.fsync(stream.fileno())
 
     def read(self) -> dict[ChunkIndex, npt.NDArray[Any]]:
         """Latest content of every chunk in a complete batch."""

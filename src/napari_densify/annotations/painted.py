@@ -197,9 +197,9 @@ class PaintedArray(NDArrayOperatorsMixin):
         """Do one short step, so that strokes made meanwhile needn't wait; False if none is left."""
         if due and self._journal_batch():
             return True
-        written = self.store.write_some()
-        self._shown += written
-        return bool(written) or self.store.tidy()
+        # A disk that is slow to sync must not keep the strokes made meanwhile waiting.
+        self._shown += self.store.write_some(self._interval_s)
+        return self.store.unwritten or self.store.tidy(self._interval_s)
 
     def _journal_batch(self) -> bool:
         batch = self._cache.take_batch()
@@ -242,6 +242,7 @@ class PaintedArray(NDArrayOperatorsMixin):
             with self._flushing:
                 while self._journal_batch():
                     pass
+                self.store.sync_journal()
         except OSError as error:
             _log.error("%s", self._unwritten(error))
 

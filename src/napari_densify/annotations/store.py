@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_densify.annotations.chunk_files import ChunkFiles, Signature, create_array
-from napari_densify.annotations.chunks import ChunkIndex, rows_of
+from napari_densify.annotations.chunks import ChunkIndex
 from napari_densify.annotations.journal import Journal
-from napari_densify.annotations.tally import ChunkTally, Tally, tally_chunk
+from napari_densify.annotations.ledger import Ledger
+from napari_densify.annotations.outbox import Outbox
+from napari_densify.annotations.tally import Tally, tally_chunk
 from napari_densify.core.blocks import Region, region_shape
 from napari_densify.core.errors import InputError
-from napari_densify.core.files import atomic_write_json, replace
+from napari_densify.core.files import replace
 
 __all__ = ["AnnotationStore"]
-
-_JOURNAL_LIMIT = 4 * 2**20
 
 
 class AnnotationStore:
@@ -60,14 +57,8 @@ class AnnotationStore:
         self.damaged: list[Path] = []
         self._own = self.path / ".densify"
         self._journal = Journal(self._own / "journal", grid=self.grid, dtype=self.dtype)
-        self._lock = RLock()
-        self._tally = Tally(self.grid)
-        self._signatures: dict[ChunkIndex, Signature] = {}
-        # Journalled, but not yet in a file of its own (the disk was full).
-        self._pending: dict[ChunkIndex, npt.NDArray[Any]] = {}
-        self._unsynced: set[ChunkIndex] = set()
-        self._syncing: list[ChunkIndex] = []
-        self._load_counts()
+        self._ledger = Ledger(self._own / "counts.json", self.grid)
+        self._outbox = Outbox(self._files, self._journal, self._written)
         if not read_only:
             self._recover()
         self.refresh()
@@ -106,7 +97,7 @@ class AnnotationStore:
         """Read a region as ``(Z, Y, X)`` label codes, as they are on disk now."""
         out = np.zeros(region_shape(region), self.dtype)
         for index, inside, outside in self.grid.overlapping(region):
-            if index in self._pending or self._files.file(index).exists():
+            if index in self._outbox.pending or self._files.file(index).exists():
                 out[outside] = self.read_chunk(index)[inside]
         return out
 
@@ -118,7 +109,7 @@ class AnnotationStore:
         InputError
             If its file is damaged.
         """
-        pending = self._pending.get(index)
+        pending = self._outbox.pending.get(index)
         if pending is not None:
             return pending.copy()
         try:
@@ -132,32 +123,33 @@ class AnnotationStore:
 
     def painted_boxes(self) -> list[Region]:
         """Disjoint boxes that together hold every annotated voxel."""
-        with self._lock:
+        with self._ledger.lock:
             return self._followed().boxes()
 
     def counts(self) -> dict[int, int]:
         """Annotated voxels per class code."""
-        with self._lock:
+        with self._ledger.lock:
             return self._followed().counts()
 
     def slice_counts(self) -> dict[int, dict[int, int]]:
         """Annotated voxels per class code, for each Z slice that has any."""
-        with self._lock:
+        with self._ledger.lock:
             return self._followed().slice_counts()
 
     def tally(self) -> Tally:
         """Copy of what is painted where."""
-        with self._lock:
-            return self._tally.copy()
+        with self._ledger.lock:
+            return self._ledger.tally.copy()
 
     def refresh(self) -> None:
         """Take note of chunks that another process wrote; only those are read."""
-        with self._lock:
+        ledger, pending = self._ledger, self._outbox.pending
+        with ledger.lock:
             current = self._files.scan()
-            for index in self._signatures.keys() - current.keys() - self._pending.keys():
-                self._note(index, None, None)
+            for index in ledger.signatures.keys() - current.keys() - pending.keys():
+                ledger.note(index, None, None)
             for index, signature in current.items():
-                if self._signatures.get(index) != signature:
+                if ledger.signatures.get(index) != signature:
                     self._recount(index, signature)
 
     def write(self, region: Region, labels: npt.NDArray[Any]) -> None:
@@ -173,7 +165,7 @@ class AnnotationStore:
             layer = (slice(z, z + 1), region[1], region[2])
             for index, inside, outside in self.grid.overlapping(layer):
                 piece = labels[i : i + 1][outside]
-                if piece.any() or index in self._tally:
+                if piece.any() or index in self._ledger.tally:
                     chunks[index] = self.read_chunk(index)
                     chunks[index][inside] = piece
             self.write_chunks(chunks)
@@ -195,70 +187,54 @@ class AnnotationStore:
         while self.tidy():
             pass
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether chunks are in the journal that readers can't see yet."""
+        return bool(self._outbox.pending)
+
     def journal(self, chunks: Mapping[ChunkIndex, npt.NDArray[Any]]) -> None:
-        """Make chunks safe from kills and power cuts; :meth:`write_some` shows them to readers.
+        """Make chunks safe from kills; :meth:`write_some` syncs and shows them to readers.
 
         Raises
         ------
         OSError
             If there is no room or no permission; then nothing of them is kept.
         """
-        fresh = {i: c for i, c in chunks.items() if not self._is_pending(i, c)}
-        if not fresh:
-            return
         self._own.mkdir(exist_ok=True)
-        try:
-            self._journal.append(fresh)
-        except OSError:
-            # Records of chunks that have been written since only take room.
-            self.checkpoint()
-            self._journal.append(fresh)
-        self._pending.update(fresh)
+        self._outbox.put(chunks)
 
-    def write_some(self) -> list[ChunkIndex]:
-        """Write a few of the journalled chunks to their files.
+    def sync_journal(self) -> None:
+        """Make what was journalled safe from power cuts too, now."""
+        self._journal.sync()
+
+    def write_some(self, patience_s: float | None = None) -> list[ChunkIndex]:
+        """Sync the journal and write a few of its chunks to their files.
+
+        Parameters
+        ----------
+        patience_s
+            How long to wait for a slow disk to sync; by default until it has.
 
         Returns
         -------
-        Chunks written; empty if none was left to write.
+        Chunks written; empty if none was left to write, or patience was at its end.
 
         Raises
         ------
         OSError
             If there is no room or no permission; they stay in the journal.
         """
-        row = next(iter(rows_of(self._pending)), [])
-        if row:
-            self._files.write_row(row[0], [self._pending[index] for index in row])
-        for index in row:
-            tally = tally_chunk(self._pending[index])
-            with self._lock:
-                self._unsynced.add(index)
-                self._note(index, tally, self._files.signature(index) if tally else None)
-                del self._pending[index]
-        return row
+        return self._outbox.write_some(patience_s)
 
-    def tidy(self) -> bool:
+    def tidy(self, patience_s: float | None = None) -> bool:
         """Do one step of what lets a grown journal go; False if there is nothing to do."""
-        if self._syncing:
-            self._files.sync([self._syncing.pop()])
-            if not self._syncing:
-                self._journal.drop_older()
-                self._save_counts()
-            return True
-        if self.read_only or self._pending or self._journal.size() < _JOURNAL_LIMIT:
+        if self.read_only:
             return False
-        self._journal.rotate()
-        self._syncing, self._unsynced = list(self._unsynced), set()
-        return True
-
-    def checkpoint(self) -> None:
-        """Sync the chunks written so far; then the journal that guarded them can go."""
-        self._files.sync([*self._syncing, *self._unsynced])
-        self._syncing.clear()
-        self._unsynced.clear()
-        if not self._pending:
-            self._journal.clear()
+        before = self._outbox.tidying
+        more = self._outbox.tidy(patience_s)
+        if before and not self._outbox.tidying:
+            self._ledger.save()
+        return more
 
     def close(self) -> None:
         """Sync everything and save the counts, so that the next opening is quick.
@@ -272,39 +248,39 @@ class AnnotationStore:
             return
         while self.write_some():
             pass
-        self.checkpoint()
-        self._save_counts()
+        self._outbox.checkpoint()
+        self._ledger.save()
 
     def snapshot(self, target: str | Path) -> None:
         """Copy the store as it is on disk, at almost no cost (hard links)."""
         self._files.snapshot(Path(target))
 
-    def _is_pending(self, index: ChunkIndex, chunk: npt.NDArray[Any]) -> bool:
-        pending = self._pending.get(index)
-        return pending is not None and np.array_equal(pending, chunk)
+    def _written(self, index: ChunkIndex, chunk: npt.NDArray[Any]) -> None:
+        tally = tally_chunk(chunk)
+        self._ledger.note(index, tally, self._files.signature(index) if tally else None)
 
     def _recover(self) -> None:
         self._files.drop_leftovers()
-        self._pending = self._journal.read()
-        for index, chunk in self._pending.items():
-            self._note(index, tally_chunk(chunk), None)
+        self._outbox.recover()
+        for index, chunk in self._outbox.pending.items():
+            self._ledger.note(index, tally_chunk(chunk), None)
         try:
             while self.write_some():
                 pass
-            self.checkpoint()
+            self._outbox.checkpoint()
         except OSError:
             return  # a full disk: all is still in the journal and in memory
 
     def _followed(self) -> Tally:
         if self.read_only:
             self.refresh()
-        return self._tally
+        return self._ledger.tally
 
     def _recount(self, index: ChunkIndex, signature: Signature) -> None:
         try:
-            self._note(index, tally_chunk(self.read_chunk(index)), signature)
+            self._ledger.note(index, tally_chunk(self.read_chunk(index)), signature)
         except InputError:
-            self._note(index, None, signature)
+            self._ledger.note(index, None, signature)
             if not self.read_only:
                 self._set_aside(index)
 
@@ -314,33 +290,3 @@ class AnnotationStore:
         aside = self._own / f"damaged-{time.time_ns()}-{file.name}"
         replace(file, aside)
         self.damaged.append(aside)
-
-    def _note(
-        self, index: ChunkIndex, tally: ChunkTally | None, signature: Signature | None
-    ) -> None:
-        self._tally.set(index, tally)
-        if signature is None:
-            self._signatures.pop(index, None)
-        else:
-            self._signatures[index] = signature
-
-    def _save_counts(self) -> None:
-        with self._lock:
-            rows = [
-                [index, self._signatures[index], sorted(item.counts.items()), item.bounds]
-                for index, item in self._tally.items()
-                if index in self._signatures
-            ]
-        # On a full disk it stays as it was: it is only a cache.
-        with suppress(OSError):
-            atomic_write_json(self._own / "counts.json", rows)
-
-    def _load_counts(self) -> None:
-        try:
-            rows = json.loads((self._own / "counts.json").read_text())
-            for (z, y, x), (mtime, size, inode), counts, (y0, y1, x0, x1) in rows:
-                tally = ChunkTally({int(v): int(n) for v, n in counts}, (y0, y1, x0, x1))
-                self._note((z, y, x), tally, (mtime, size, inode))
-        except (OSError, ValueError, TypeError):
-            # Only a cache: refresh() counts whatever is missing from it.
-            self._tally, self._signatures = Tally(self.grid), {}
