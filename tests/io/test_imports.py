@@ -219,3 +219,13 @@ def test_json_of_another_kind(tmp_path):
     (tmp_path / "a.json").write_text("[1, 2]")
     with pytest.raises(InputError, match="cannot be read as COCO JSON"):
         read_import(tmp_path / "a.json")
+
+
+def test_an_ilastik_stroke_of_another_shape_than_it_states(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    _ilastik(tmp_path / "a.ilp", shape=(6, 20, 30, 3))
+    with h5py.File(tmp_path / "a.ilp", "r+") as file:
+        block = file["PixelClassification/LabelSets/labels000/block0000"]
+        block.attrs["blockSlice"] = "[2:3,3:5,4:9,0:1]"
+    with pytest.raises(InputError, match="have shape"):
+        read_import(tmp_path / "a.ilp")

@@ -110,6 +110,8 @@ def _paste(axes: str, shape: tuple[int, ...], pieces: list[Piece], where: str) -
         if any(s.stop > n for s, n in zip(bounds, shape, strict=True)):
             raise InputError(f"strokes at {bounds} lie outside the image {shape}", where=where)
         target = dense[bounds]
+        if target.shape != values.shape:
+            raise InputError(f"strokes at {bounds} have shape {values.shape}", where=where)
         np.copyto(target, values, where=values > 0, casting="unsafe")
     roles, _ = order_axes(axes, shape, where)
     return LazyArray(dense, roles, where=where)[...]
