@@ -141,7 +141,7 @@ def main() -> None:
         tour.until(compare.compare.isVisible)
         tour.click(compare.compare)
         tour.idle()
-        tour.click(compare.grid)
+        tour.click(compare.pictures.buttons["grid"])
         tour.photograph("5-compare")
         bench.close()
         tour.viewer.close()

@@ -167,11 +167,13 @@ def test_compare_fills_a_sorted_table(hands):
     step = hands.dock.step("Compare")
     step.compare.click()
     hands.idle()
-    names = [step.table.item(row, 0).text() for row in range(step.table.rowCount())]
+    table = step.table.table
+    names = [table.item(row, 0).text() for row in range(table.rowCount())]
     assert names[:2] == ["round 1", "Threshold"]
-    step.grid.click()
+    grid = step.pictures.buttons["grid"]
+    grid.click()
     assert grid_of(hands.bench.canvas.viewer).enabled
-    step.grid.click()
+    grid.click()
     assert not grid_of(hands.bench.canvas.viewer).enabled
 
 

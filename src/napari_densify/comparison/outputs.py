@@ -32,7 +32,8 @@ def write_outputs(case: Case) -> dict[str, Any]:
 
     Returns
     -------
-    ``rows`` (brief, best first), ``report``, ``table``, ``scores``, ``picture``.
+    ``rows`` (brief, best first), ``table_rows`` (all columns), ``report``, ``table``,
+    ``scores``, ``picture``.
     """
     entries = ranked(case.entries)
     views = [load_view(case, entries, z) for z in choose_slices(case)]
@@ -48,6 +49,7 @@ def write_outputs(case: Case) -> dict[str, Any]:
     atomic_write_bytes(paths["report"], render_report(case, entries, views).encode())
     return {
         "rows": [entry.brief() for entry in entries],
+        "table_rows": [entry.row() for entry in entries],
         **{name: str(path) for name, path in paths.items()},
         "labels": {e.title: str(case.folder / e.labels) for e in entries if e.labels},
         "held_out": list(case.held_out),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_densify.core import requests as ask
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import require_trainable
+from napari_densify.core.settings import Settings
 from napari_densify.project import Round
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bounds_of",
+    "classical_request",
     "compare_request",
     "predict_request",
     "require_training",
@@ -94,8 +96,19 @@ def predict_request(session: Session, view: Region | None = None) -> ask.Predict
     )
 
 
-def compare_request(session: Session, methods: Sequence[str]) -> ask.CompareRequest:
+def compare_request(
+    session: Session, methods: Sequence[str], truth: str = ""
+) -> ask.CompareRequest:
     """Return the request of a comparison of methods, and of the chosen round if there is one.
+
+    Parameters
+    ----------
+    session
+        Project, paint and rounds.
+    methods
+        Names of classical methods.
+    truth
+        Dense labels to score on; empty: held-out paint.
 
     Raises
     ------
@@ -108,10 +121,51 @@ def compare_request(session: Session, methods: Sequence[str]) -> ask.CompareRequ
     return ask.CompareRequest(
         image=str(project.path),
         annotations=str(project.path),
+        truth=truth,
         output=str(project.path / "comparison"),
         methods=tuple(methods),
         models=(str(session.chosen_round().model),) if project.rounds() else (),
         held_out=session.painted_held_out(),
+    )
+
+
+def classical_request(
+    session: Session,
+    method: str,
+    parameters: Settings,
+    output: str,
+    *,
+    region: Region | None = None,
+    tune: bool = False,
+) -> ask.ClassicalRequest:
+    """Return the request of one classical method; held-out paint is not learned from.
+
+    Parameters
+    ----------
+    session
+        Project, paint and rounds; the chosen round's probabilities are used if it has some.
+    method, parameters
+        Method and what differs from its defaults.
+    output
+        Labels to write.
+    region
+        Only this part: a preview.
+    tune
+        Search the parameters first.
+    """
+    project = session.require_project()
+    number = session.chosen_round().number if project.rounds() else 0
+    guess = project.prediction_path(number, "probabilities") if number else None
+    return ask.ClassicalRequest(
+        method=method,
+        image=str(project.path),
+        annotations=str(project.path),
+        probabilities=str(guess) if guess is not None and guess.exists() else "",
+        held_out=session.painted_held_out(),
+        output=output,
+        parameters={} if tune else parameters.model_dump(mode="json", exclude_defaults=True),
+        tune=tune,
+        region=None if region is None else bounds_of(region),
     )
 
 

@@ -107,7 +107,8 @@ class JobDesk:
 
     def _keep(self, job: Job, event: Done) -> None:
         if job.kind == "compare":
-            self.comparison = list(event.result.get("rows") or ())
+            result = event.result
+            self.comparison = list(result.get("table_rows") or result.get("rows") or ())
             self.scores_changed.emit()
         if job.kind == "suggest":
             self.suggested = tuple(event.result.get("suggestions", ()))

@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QWidget,
 )
+from superqt import QLabeledDoubleSlider, QLabeledSlider
 
 from napari_densify.core.errors import InputError
 from napari_densify.core.settings import Settings, apply_overrides
@@ -25,6 +26,7 @@ from napari_densify.core.settings import Settings, apply_overrides
 __all__ = ["SettingsForm", "choices_of"]
 
 AUTO = "auto"
+_SLIDER_SPAN = 500
 
 
 def _strip_optional(annotation: Any) -> tuple[Any, list[Any], bool]:
@@ -111,6 +113,25 @@ class _Number(_Row):
         self.box.setValue(self.box.minimum() if value is None else value)
 
 
+class _Slider(_Row):
+    """Slider with its number beside it, for values between two bounds."""
+
+    def __init__(self, kind: type, low: float, high: float) -> None:
+        horizontal = Qt.Orientation.Horizontal
+        self.box = QLabeledSlider(horizontal) if kind is int else QLabeledDoubleSlider(horizontal)
+        self._kind = kind
+        if kind is float:
+            self.box.setDecimals(3 if high - low < 10 else 1)
+        self.box.setRange(kind(low), kind(high))
+        super().__init__(self.box, self.box.valueChanged)
+
+    def get(self) -> Any:
+        return self._kind(self.box.value())
+
+    def set(self, value: Any) -> None:
+        self.box.setValue(self._kind(value))
+
+
 class _Text(_Row):
     """Free text, read as the command line reads it; empty is *auto* where None is allowed."""
 
@@ -156,9 +177,13 @@ def choices_of(annotation: Any) -> list[Any]:
     return ([None] if optional else []) + list(get_args(kind))
 
 
-def _row_for(field: FieldInfo) -> _Row:
+def _row_for(field: FieldInfo, sliders: bool) -> _Row:
     kind, metadata, optional = _strip_optional(field.annotation)
     low, high = _bounds([*field.metadata, *metadata])
+    if sliders and kind in (int, float) and not optional and None not in (low, high):
+        span = (low or 0.0, high or 0.0)
+        if span[1] - span[0] <= _SLIDER_SPAN:
+            return _Slider(kind, *span)
     if choices := choices_of(field.annotation):
         return _Choice(choices, [AUTO if c is None else str(c) for c in choices])
     if kind is bool:
@@ -188,13 +213,18 @@ class SettingsForm(QWidget):
         Model to start from; its class says what rows there are.
     only
         Names of the fields to show, in this order; all of them by default.
+    sliders
+        Numbers between two bounds get a slider.
     """
 
     changed = Signal(object)
     """The new settings, valid."""
 
-    def __init__(self, settings: Settings, only: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, only: Iterable[str] | None = None, *, sliders: bool = False
+    ) -> None:
         super().__init__()
+        self._sliders = sliders
         self._settings = settings
         self._rows: dict[str, _Row] = {}
         layout = QFormLayout(self)
@@ -206,7 +236,7 @@ class SettingsForm(QWidget):
         self.set_value(settings)
 
     def _add(self, layout: QFormLayout, name: str, field: FieldInfo) -> None:
-        row = _row_for(field)
+        row = _row_for(field, self._sliders)
         self._rows[name] = row
         row.widget.setObjectName(name)
         row.widget.setToolTip(_tooltip(name, field))

@@ -5,52 +5,58 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt, QUrl
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QHBoxLayout,
-    QHeaderView,
-    QProgressBar,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout
 from superqt.utils import QFlowLayout
 
 from napari_densify.classical import METHODS
-from napari_densify.plugin.grid import set_side_by_side
-from napari_densify.plugin.layers import grid_of
-from napari_densify.plugin.step import Step, button, hint
+from napari_densify.io import write_labels
+from napari_densify.plugin.job_bar import JobBar
+from napari_densify.plugin.method_panel import MethodPanel
+from napari_densify.plugin.picture_panel import PicturePanel
+from napari_densify.plugin.score_table import ScoreTable, read_table
+from napari_densify.plugin.step import Step, button, collapsible, hint
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["CompareStep"]
 
 # Quick, and each of another family; all of them take minutes.
 _USUAL = ("threshold", "watershed", "random_forest", "interpolation")
-
-COLUMNS = (("method", "Method"), ("mean Dice", "Dice"), ("mean IoU", "IoU"), ("seconds", "s"))
-TIPS = (
-    "Classical method or trained round",
-    "Mean Dice over classes, on slices that were not trained on",
-    "Mean intersection over union, on the same voxels",
-    "Seconds that it took",
-)
+_HELD_OUT = "held-out paint"
 
 
 class CompareStep(Step):
-    """Run methods, sort their scores, look at them side by side."""
+    """Try one method, score many, look at them side by side."""
 
     title = "Compare"
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
+        self.one = MethodPanel(bench)
+        self.body.addWidget(collapsible("One method", self.one))
         self._build_methods()
-        self._build_table()
+        self.table = ScoreTable()
+        self.note = hint("", name="compare-note")
+        self.report = button(
+            "Open report", "Table, pictures and parameters as a page", self._report
+        )
+        self.body.addWidget(self.table)
+        self.body.addWidget(self.note)
+        self.body.addWidget(self.report)
+        self.pictures = PicturePanel(bench)
+        self.body.addWidget(self.pictures)
         self._sync()
+        self._sync_truth()
+        layers = bench.canvas.viewer.layers
+        for signal in (layers.events.inserted, layers.events.removed):
+            self.listen(signal, self._sync_truth)
         for signal in (self.session.project_changed, self.session.scores_changed):
             self.listen(signal, self._sync)
-        self.listen(self.session.job_changed, self._sync_job)
+        self.listen(self.session.paint_changed, self._sync_note)
+        self.listen(self.session.job_changed, self.bar.sync)
 
     def _build_methods(self) -> None:
         flow = QFlowLayout()
@@ -65,105 +71,99 @@ class CompareStep(Step):
             flow.addWidget(box)
             self.methods[name] = box
         self.body.addLayout(flow)
-        self.compare = button(
+        self.body.addLayout(self._build_choice())
+        start = button(
             "Compare",
-            "Score these methods beside the chosen round, on slices held out of training",
+            "Tune these methods on the training paint, and score them beside the chosen round",
             self._compare,
         )
-        self.compare.setMinimumHeight(34)
-        self.stop = button("Stop", "Stop; methods that are done are kept", self.bench.stop)
-        row = QHBoxLayout()
-        row.addWidget(self.compare, 3)
-        row.addWidget(self.stop, 1)
-        self.body.addLayout(row)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(8)
-        self.status = hint("", name="compare-status")
-        self.body.addWidget(self.progress)
-        self.body.addWidget(self.status)
+        self.bar = JobBar(self.bench, "compare", start, working="Comparing…")
+        self.compare, self.stop = self.bar.start, self.bar.stop
+        self.body.addWidget(self.bar)
 
-    def _build_table(self) -> None:
-        self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setObjectName("scores")
-        self.table.setHorizontalHeaderLabels([title for _, title in COLUMNS])
-        for column, tip in enumerate(TIPS):
-            self.table.horizontalHeaderItem(column).setToolTip(tip)
-        self.table.verticalHeader().hide()
-        self.table.setShowGrid(False)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.note = hint("", name="compare-note")
+    def _build_choice(self) -> QFormLayout:
         row = QHBoxLayout()
-        self.grid = button("Side by side", "Image and labels of each in a grid", self._grid)
-        self.grid.setCheckable(True)
-        self.report = button(
-            "Open report", "Table, pictures and parameters as a page", self._report
-        )
-        row.addWidget(self.grid)
-        row.addWidget(self.report)
-        self.body.addWidget(self.table)
-        self.body.addWidget(self.note)
-        self.body.addLayout(row)
+        row.addWidget(button("All", "Tick every method; takes minutes", self._tick_all))
+        row.addWidget(button("Usual", "Tick the quick ones of each family", self._tick_usual))
+        self.truth = QComboBox()
+        self.truth.setObjectName("truth")
+        self.truth.setToolTip("What is scored: held-out paint, or a dense truth that you have")
+        self.truth.currentIndexChanged.connect(lambda *_: self._sync_note())
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Methods", row)
+        form.addRow("Score on", self.truth)
+        return form
 
     # sync
 
     def _sync(self, *_: Any) -> None:
-        self.setEnabled(self.session.project is not None)
+        project = self.session.project
+        self.setEnabled(project is not None)
         rows = self.session.comparison
-        self.table.setSortingEnabled(False)
-        self.table.setRowCount(len(rows))
-        for number, row in enumerate(rows):
-            for column, (key, _) in enumerate(COLUMNS):
-                self.table.setItem(number, column, _Cell(_shown(row.get(key))))
-            if row.get("error"):
-                self.table.item(number, 0).setToolTip(str(row["error"]))
-        self.table.setSortingEnabled(True)
-        self.table.sortItems(1, Qt.SortOrder.DescendingOrder)
-        self._fit_height()
+        if not rows and project is not None:
+            rows = read_table(project.path / "comparison" / "table.csv")
         self.table.setVisible(bool(rows))
-        self.report.setEnabled(self._report_file() is not None)
-        self.grid.setChecked(bool(grid_of(self.bench.canvas.viewer).enabled))
+        self.table.set_rows(rows)
+        self.report.setVisible(self._report_file() is not None)
         self._sync_note()
-        self._sync_job()
+        self.bar.sync()
 
-    def _fit_height(self) -> None:
-        height = self.table.horizontalHeader().sizeHint().height() + 4
-        height += sum(self.table.rowHeight(row) for row in range(self.table.rowCount()))
-        self.table.setFixedHeight(min(height, 260))
+    def _sync_truth(self, *_: Any) -> None:
+        """Offer the user's own label layers of the volume's shape as a truth."""
+        if self.bench.canvas.viewer is None:
+            return
+        kept = self.truth.currentData()
+        self.truth.blockSignals(True)
+        self.truth.clear()
+        self.truth.addItem(_HELD_OUT, None)
+        for layer in self.bench.canvas.viewer.layers:
+            ours = "densify" in layer.metadata
+            if isinstance(layer, Labels) and not ours and layer.data.shape == self.session.shape:
+                self.truth.addItem(layer.name, layer)
+        found = (i for i in range(self.truth.count()) if self.truth.itemData(i) is kept)
+        self.truth.setCurrentIndex(next(found, 0))
+        self.truth.blockSignals(False)
+        self._sync_note()
 
-    def _sync_note(self) -> None:
-        held = sorted(self.session.held_out & set(self.session.slice_counts()))
-        if held:
-            text = f"Scored on held-out slice{'s' if len(held) > 1 else ''} {_list(held)}."
+    def _sync_note(self, *_: Any) -> None:
+        held = self.session.painted_held_out() if self.session.project else ()
+        if self.truth.currentData() is not None:
+            text = "Scored on the truth, without the voxels that are learned from."
+        elif held:
+            numbers = ", ".join(map(str, held))
+            text = f"Scored on held-out slice{'s' if len(held) > 1 else ''} {numbers}."
         else:
             text = "No slice is held out: about a third of the painted ones is kept for scoring."
         self.note.setText(text)
 
-    def _sync_job(self, *_: Any) -> None:
-        job = self.session.job
-        comparing = job is not None and job.kind == "compare"
-        self.compare.setEnabled(job is None)
-        self.compare.setText("Comparing…" if comparing else "Compare")
-        for widget in (self.stop, self.progress, self.status):
-            widget.setVisible(comparing)
-        if job is not None and comparing:
-            self.stop.setEnabled(not job.stopping)
-            self.progress.setValue(round(1000 * (job.fraction or 0)))
-            self.status.setText(job.status)
-
     # clicks
+
+    def _tick_all(self) -> None:
+        for box in self.methods.values():
+            box.setChecked(True)
+
+    def _tick_usual(self) -> None:
+        for name, box in self.methods.items():
+            box.setChecked(name in _USUAL)
 
     def _compare(self) -> None:
         names = [name for name, box in self.methods.items() if box.isChecked()]
-        self.bench.attempt(self.bench.compare, names)
+        self.bench.attempt(self._submit, names)
 
-    def _grid(self) -> None:
-        set_side_by_side(self.bench.canvas, self.grid.isChecked())
+    def _submit(self, names: list[str]) -> None:
+        self.session.require_idle()
+        truth = self.truth.currentData()
+        self.bench.compare(names, self._save_truth(truth) if truth is not None else "")
+
+    def _save_truth(self, layer: Labels) -> str:
+        """Write a truth layer into the project, for the engine."""
+        project = self.session.require_project()
+        path = project.path / "comparison" / "truth-layer.zarr"
+        path.parent.mkdir(exist_ok=True)
+        write_labels(path, np.asarray(layer.data), spacing=project.spacing, spacing_known=True)
+        return str(path)
 
     def _report_file(self) -> Path | None:
         project = self.session.project
@@ -177,29 +177,8 @@ class CompareStep(Step):
         if page is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))
 
-
-def _list(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers))
-
-
-def _shown(value: Any) -> Any:
-    """Name rounds as they are named elsewhere: 001 is round 1."""
-    return f"Round {int(value)}" if isinstance(value, str) and value.isdigit() else value
-
-
-class _Cell(QTableWidgetItem):
-    """A table cell that sorts numbers as numbers."""
-
-    def __init__(self, value: Any) -> None:
-        number = isinstance(value, int | float)
-        text = "–" if value is None else f"{value:.3g}" if number else str(value)
-        super().__init__(text)
-        self._value = value if number else None
-        if number or value is None:
-            self.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-
-    def __lt__(self, other: QTableWidgetItem) -> bool:
-        mine, theirs = self._value, getattr(other, "_value", None)
-        if mine is None or theirs is None:
-            return super().__lt__(other) if mine is theirs else mine is None
-        return bool(mine < theirs)
+    def let_go(self) -> None:
+        """Let go of the parts as well."""
+        self.one.let_go()
+        self.pictures.let_go()
+        super().let_go()

@@ -229,9 +229,9 @@ class Workbench(QObject):
         """Predict with the chosen round, the slice on screen first."""
         self.submit(asking.predict_request(self.session, self.canvas.visible_region()))
 
-    def compare(self, methods: Sequence[str] = ("all",)) -> None:
-        """Score classical methods beside the chosen round."""
-        self.submit(asking.compare_request(self.session, methods))
+    def compare(self, methods: Sequence[str] = ("all",), truth: str = "") -> None:
+        """Score classical methods beside the chosen round, on held-out paint or on a truth."""
+        self.submit(asking.compare_request(self.session, methods, truth))
 
     def suggest(self) -> None:
         """Ask for the slices that are worth painting next."""

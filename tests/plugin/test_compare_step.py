@@ -1,0 +1,201 @@
+"""One method with its preview, pictures of two results, the table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+from qtpy.QtWidgets import QApplication
+
+from napari_densify.classical import preview_slice
+from napari_densify.plugin.layers import find_layer, grid_of
+from napari_densify.plugin.score_table import ScoreTable, columns_of, read_table
+
+ROWS = [
+    {"method": "Threshold", "family": "threshold", "mean Dice": 0.7, "low": 0.6, "high": 0.8,
+     "mean IoU": 0.5, "Dice cell": 0.6, "recall cell": 0.9, "seconds": 0.1, "parameters": "a=1"},
+    {"method": "1", "family": "network", "mean Dice": 0.9, "low": None, "high": None,
+     "mean IoU": 0.8, "Dice cell": 0.85, "recall cell": 0.8, "seconds": 9.0, "parameters": ""},
+    {"method": "Watershed", "family": "watershed", "error": "no seeds"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def compare(hands):
+    """The step, unfolded, with two slices painted."""
+    hands.open_project()
+    hands.paint(3)
+    hands.paint(5)
+    hands.dock.parts["Compare"].expand()
+    return hands.dock.step("Compare")
+
+
+def names_of(table: ScoreTable) -> list[str]:
+    rows = [n for n in range(table.table.rowCount()) if not table.table.isRowHidden(n)]
+    return [table.table.item(n, 0).text() for n in rows]
+
+
+def test_table_sorts_filters_and_shows_every_column(qtbot, tmp_path):
+    table = ScoreTable()
+    qtbot.addWidget(table)
+    table.set_rows(ROWS)
+    assert names_of(table) == ["Round 1", "Threshold", "Watershed"]
+    assert table.table.item(1, 2).text() == "0.60–0.80"
+    table.table.sortItems(4)
+    assert names_of(table)[-1] == "Round 1"
+    table.group.setCurrentText("cell")
+    heads = [table.table.horizontalHeaderItem(i).text() for i in range(5)]
+    assert heads == ["Method", "Dice", "IoU", "precision", "recall"]
+    table.filter.setText("THRESH")
+    assert names_of(table) == ["Threshold"]
+    table.filter.setText("network")
+    assert names_of(table) == ["Round 1"]
+    shown = {key for keys in columns_of(ROWS).values() for key in keys}
+    assert shown >= {"parameters", "seconds", "boundary F1", "Rand error", "VI", "recall cell"}
+    table.copy.click()
+    assert QApplication.clipboard().text() == table.text()
+    assert table.text().count("\n") == 4
+    (tmp_path / "table.csv").write_text(table.text(","))
+    again = read_table(tmp_path / "table.csv")
+    assert [row["mean Dice"] for row in again] == [0.7, 0.9, None]
+
+
+def test_preview_follows_slider_and_slice(hands, compare, wait_for):
+    panel, viewer = compare.one, hands.bench.canvas.viewer
+    panel.method.setCurrentIndex(panel.method.findData("threshold"))
+    hands.bench.canvas.go_to_slice(4)
+    mode = hands.bench.canvas.paint_layer.mode
+    panel.live.setChecked(True)
+    wait_for(lambda: find_layer(viewer, "preview", "trial") is not None)
+    layer = find_layer(viewer, "preview", "trial")
+
+    def expected(z, **parameters):
+        project = hands.session.project
+        paint = np.asarray(hands.session.paint)
+        options = {"annotations": paint, "classes": project.classes, "parameters": parameters}
+        *_, plane = preview_slice("threshold", project.image(), z, **options)
+        return plane
+
+    wait_for(lambda: np.array_equal(layer.data[4], expected(4)))
+    assert not np.asarray(layer.data[2]).any()
+    panel.form.row("sigma").setValue(6.0)
+    wait_for(lambda: np.array_equal(layer.data[4], expected(4, sigma=6.0)))
+    hands.bench.canvas.go_to_slice(2)
+    wait_for(lambda: np.array_equal(layer.data[2], expected(2, sigma=6.0)))
+    assert "Preview after" in panel.status.text()
+    assert viewer.layers.selection.active is hands.bench.canvas.paint_layer
+    assert hands.bench.canvas.paint_layer.mode == mode
+    panel.tune.click()
+    wait_for(lambda: panel.status.text().startswith("Tuned"))
+    assert panel.parameters.sigma != 6.0
+    panel.live.setChecked(False)
+    assert find_layer(viewer, "preview", "trial") is None
+
+
+@pytest.fixture
+def results(hands, compare):
+    """Two results and a truth as layers of the volume."""
+    canvas, truth = hands.bench.canvas, hands.truth.astype(np.uint8)
+    wrong = truth.copy()
+    wrong[:, :6] = 3 - wrong[:, :6]
+    image = canvas.image_layer
+    place = {"scale": image.scale, "units": image.units}
+    made = [Labels(a, name=n, **place) for a, n in ((truth, "truth"), (wrong, "wrong"))]
+    for layer in made:
+        canvas.viewer.add_layer(layer)
+    return made
+
+
+def test_differences_of_any_two_layers(hands, compare, results, wait_for):
+    truth, wrong = results
+    panel, viewer = compare.pictures, hands.bench.canvas.viewer
+    panel.first.setCurrentIndex(panel.first.findText("wrong"))
+    panel.second.setCurrentIndex(panel.second.findText("truth"))
+    hands.click(panel.buttons["differ"])
+    layer = find_layer(viewer, "picture", "difference")
+    assert panel.value.currentText() == "foreground"
+    expected = np.where(wrong.data == truth.data, 0, np.where(wrong.data == 2, 1, 2))
+    np.testing.assert_array_equal(np.asarray(layer.data), expected)
+    assert "false positive (foreground)" in panel.legend.text()
+    assert not layer.editable
+    panel.value.setCurrentIndex(0)
+    np.testing.assert_array_equal(np.asarray(layer.data), 3 * (wrong.data != truth.data))
+    panel.second.setCurrentIndex(panel.second.findText("Annotations"))
+    painted = np.asarray(hands.session.paint)
+    np.testing.assert_array_equal(
+        np.asarray(layer.data), 3 * ((painted > 0) & (painted != wrong.data))
+    )
+    hands.click(panel.buttons["differ"])
+    assert find_layer(viewer, "picture", "difference") is None
+
+
+def test_flicker_shows_one_at_a_time_and_gives_back(hands, compare, results, wait_for):
+    panel = compare.pictures
+    panel.first.setCurrentIndex(panel.first.findText("wrong"))
+    panel.second.setCurrentIndex(panel.second.findText("truth"))
+    truth, wrong = results
+    before = [layer.visible for layer in hands.bench.canvas.viewer.layers]
+    hands.click(panel.buttons["flicker"])
+    assert (wrong.visible, truth.visible) == (True, False)
+    wait_for(lambda: (wrong.visible, truth.visible) == (False, True))
+    hands.click(panel.buttons["flicker"])
+    assert [layer.visible for layer in hands.bench.canvas.viewer.layers] == before
+
+
+def test_contours(hands, compare, results):
+    hands.click(compare.pictures.buttons["contours"])
+    assert {layer.contour for layer in results} == {2}
+    assert hands.bench.canvas.paint_layer.contour == 0
+    hands.click(compare.pictures.buttons["contours"])
+    assert {layer.contour for layer in results} == {0}
+
+
+def test_hidden_layers_have_no_cell_and_names_are_shown(hands, compare):
+    from napari_densify.plugin.grid import set_side_by_side
+    from napari_densify.plugin.layers import mark_layer
+
+    canvas = hands.bench.canvas
+    viewer, image = canvas.viewer, canvas.image_layer
+    for name, role, visible in (
+        ("a", "method", True),
+        ("b", "preview", False),
+        ("c", "method", True),
+    ):
+        layer = Labels(
+            hands.truth.astype(np.uint8), name=name, scale=image.scale, units=image.units
+        )
+        layer.visible = visible
+        mark_layer(layer, role, name)
+        viewer.add_layer(layer)
+    set_side_by_side(canvas, True)
+    grid = grid_of(viewer)
+    cells = [
+        [viewer.layers[i] for i in inside if viewer.layers[i].visible]
+        for _, inside in grid.iter_viewboxes(viewer.layers)
+        if inside
+    ]
+    # An image and a label layer in every cell, none for the hidden preview.
+    assert len(cells) == 3
+    for below, above in cells:
+        assert type(below).__name__ == "Image"
+        assert type(above).__name__ == "Labels"
+        assert above.name_overlay.visible
+    viewer.layers["b"].visible = True
+    assert len([c for _, c in grid.iter_viewboxes(viewer.layers) if c]) == 4
+    set_side_by_side(canvas, False)
+    assert not any(layer.name_overlay.visible for layer in viewer.layers)
+    assert image.visible
+
+
+def test_a_truth_layer_is_scored_on(hands, compare, results):
+    index = compare.truth.findText("truth")
+    assert index > 0
+    compare.truth.setCurrentIndex(index)
+    hands.click(compare.compare)
+    hands.idle()
+    from napari_densify.io import open_labels
+
+    folder = hands.session.project.path / "comparison"
+    saved = open_labels(folder / "truth-layer.zarr").read_labels()
+    np.testing.assert_array_equal(saved, hands.truth)
+    assert names_of(compare.table)[0] == "round 1"
