@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from napari_densify.annotations import ArrayAnnotations
 from napari_densify.core.control import JobControl
@@ -14,7 +16,9 @@ from napari_densify.core.settings import TrainSettings
 from napari_densify.core.volume import Volume
 from napari_densify.io import open_labels
 from napari_densify.networks import load_model
-from napari_densify.training import Extras, TrainingSource, train
+from napari_densify.training import Extras, TrainingSource, train, trainer
+from napari_densify.training.sampler import Batch
+from napari_densify.training.state import TrainingState
 
 QUICK = TrainSettings(
     steps=12, patch=(1, 32, 32), batch=4, base_channels=8, depth=2, seed=1, device="cpu"
@@ -66,6 +70,27 @@ def test_the_budget_counts_from_its_start_and_is_kept(tmp_path: Path) -> None:
     events = list(train([source()], settings, output=tmp_path / "m.safetensors", started=began))
     assert time.monotonic() - began < 6.5
     assert sum(isinstance(e, StepDone) for e in events) > 1
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_cpu_with_amx_trains_in_what_was_rehearsed(
+    passed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    rehearsal = SimpleNamespace(passed=lambda: passed)
+    monkeypatch.setattr(trainer, "begin_rehearsal", lambda plan, device: rehearsal)
+    output = tmp_path / "m.safetensors"
+    settings = QUICK.model_copy(update={"steps": 2})
+    dtypes = set()
+    advance = TrainingState.advance
+
+    def watched(self: TrainingState, batch: Batch, progress: float) -> float:
+        dtypes.add(self.dtype)
+        return advance(self, batch, progress)
+
+    monkeypatch.setattr(TrainingState, "advance", watched)
+    list(train([source()], settings, output=output))
+    assert dtypes == {torch.bfloat16 if passed else None}
 
 
 def test_a_stopped_training_saves_its_model(tmp_path: Path) -> None:

@@ -6,7 +6,13 @@ import torch
 
 from napari_densify.core.errors import InputError
 
-__all__ = ["autocast_dtype", "available_devices", "describe_device", "select_device"]
+__all__ = [
+    "autocast_dtype",
+    "available_devices",
+    "describe_device",
+    "needs_rehearsal",
+    "select_device",
+]
 
 
 def available_devices() -> list[str]:
@@ -52,13 +58,14 @@ def describe_device(device: torch.device) -> str:
     return str(device)
 
 
-def autocast_dtype(device: torch.device, precision: str = "auto") -> torch.dtype | None:
+def autocast_dtype(
+    device: torch.device, precision: str = "auto", *, training: bool = False
+) -> torch.dtype | None:
     """Dtype of mixed precision, or None for float32 throughout.
 
-    ``auto`` takes bfloat16 where the hardware computes with it: GPUs from Ampere
-    on, and CPUs with AVX512-BF16. CPUs with AMX are left at float32 by ``auto``:
-    the weight gradient of low-precision 3D convolutions crashes there for common
-    shapes (torch 2.13, oneDNN 3.12).
+    ``auto`` takes bfloat16 where the hardware computes with it: GPUs from Ampere on,
+    and CPUs with AVX512-BF16 or AMX. To train on the latter it must have been
+    rehearsed first, see ``training.rehearsal``.
     """
     if precision == "float32":
         return None
@@ -68,11 +75,11 @@ def autocast_dtype(device: torch.device, precision: str = "auto") -> torch.dtype
         return torch.float16
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    if device.type == "cpu" and _cpu_computes_bf16():
-        return torch.bfloat16
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return None if training and needs_rehearsal(device) else torch.bfloat16
     return None
 
 
-def _cpu_computes_bf16() -> bool:
-    amx = bool(torch.cpu._is_amx_tile_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported()) and not amx
+def needs_rehearsal(device: torch.device) -> bool:
+    """Whether gradients in low precision are known to crash here for some shapes: AMX."""
+    return device.type == "cpu" and bool(torch.cpu._is_amx_tile_supported())

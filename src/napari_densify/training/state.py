@@ -48,7 +48,7 @@ class TrainingState:
     ) -> None:
         self.plan, self.spec, self.device = plan, spec, device
         self.fresh: list[str] = []  # weights that an earlier model could not give
-        self.dtype = autocast_dtype(device, plan.precision)
+        self.dtype = autocast_dtype(device, plan.precision, training=True)
         self.layout = torch.channels_last_3d
         self.network = self._start(init).to(device)
         self.network.to(memory_format=self.layout)  # type: ignore[call-overload]

@@ -25,6 +25,7 @@ from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
+from napari_densify.training.rehearsal import begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.snapshot import load_snapshot, save_snapshot, snapshot_path
@@ -147,6 +148,7 @@ class _Run:
         known = self._init.spec if self._init else None
         self._plan = resolve_plan(self._settings, facts, known)
         yield Plan(explanation=self._plan.explanation, plan=self._plan.model_dump(mode="json"))
+        rehearsal = begin_rehearsal(self._plan, self._device)
         self._paint = PaintReader(
             self._sources, self._intensities, self._plan, self._table, held_out
         )
@@ -160,6 +162,8 @@ class _Run:
             yield Notice(message=_NOTHING_HELD_OUT)
         if self._memory:
             yield Notice(message=_REMEMBERED)
+        if rehearsal and rehearsal.passed():
+            self._plan = self._plan.model_copy(update={"precision": "bf16"})
 
     def begin(self, output: Path) -> Iterator[Event]:
         """Build the network, or take it over from an earlier model or an unfinished training."""
