@@ -76,14 +76,17 @@ class ChunkCache:
                 self._dirty = dict.fromkeys([*batch, *self._dirty])
             self._in_flight.clear()
 
-    def read_box(self, box: Region) -> npt.NDArray[Any]:
-        """Read a box as a new array."""
-        out = np.zeros(region_shape(box), self._dtype)
+    def read_box(self, box: Region, step: tuple[int, int, int] = (1, 1, 1)) -> npt.NDArray[Any]:
+        """Read every ``step``-th voxel of a box as a new array."""
+        shape = [-(-n // s) for n, s in zip(region_shape(box), step, strict=True)]
+        out = np.zeros(shape, self._dtype)
         with self.lock:
             for index in self._painted_in(box):
                 chunk = self._chunk(index)
                 if chunk is not None:
                     inside, outside = self._store.grid.overlap(index, box)
+                    if step != (1, 1, 1):
+                        inside, outside = _thinned(inside, outside, step)
                     out[outside] = chunk[inside]
         return out
 
@@ -170,3 +173,15 @@ class ChunkCache:
             self._tally.set(index, tally_chunk(self._chunks[index]))
         self._uncounted.clear()
         return self._tally
+
+
+def _thinned(inside: Region, outside: Region, step: tuple[int, int, int]) -> tuple[Region, Region]:
+    """Of voxels that a chunk and a box share: those on every ``step``-th voxel of the box."""
+    pairs = []
+    for i, o, s in zip(inside, outside, step, strict=True):
+        first = -(-o.start // s)
+        pairs.append(
+            (slice(i.start + first * s - o.start, i.stop, s), slice(first, -(-o.stop // s)))
+        )
+    (z, zo), (y, yo), (x, xo) = pairs
+    return (z, y, x), (zo, yo, xo)

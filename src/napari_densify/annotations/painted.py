@@ -143,9 +143,9 @@ class PaintedArray(NDArrayOperatorsMixin):
         """Largest label that is painted."""
         return max(self.counts(), default=0)
 
-    def read(self, region: Region) -> npt.NDArray[Any]:
-        """Read a region as ``(Z, Y, X)`` label codes."""
-        return self._cache.read_box(region)
+    def read(self, region: Region, step: tuple[int, int, int] = (1, 1, 1)) -> npt.NDArray[Any]:
+        """Read a region as ``(Z, Y, X)`` label codes, or every ``step``-th voxel of it."""
+        return self._cache.read_box(region, step)
 
     def painted_boxes(self) -> list[Region]:
         """Disjoint boxes that together hold every annotated voxel."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from weakref import ref
 
-import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import qthrottled
@@ -15,19 +12,19 @@ from superqt.utils import qthrottled
 from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import LayerUpdated
-from napari_densify.io import open_labels
-from napari_densify.plugin import painting
+from napari_densify.plugin.follower import WindowFollower, paint_data
+from napari_densify.plugin.images import image_layers
 from napari_densify.plugin.layers import (
-    add_quietly,
     class_colormap,
     find_layer,
     mark_layer,
     place_like,
-    protect,
     set_spacing,
-    when_hands_are_off,
 )
+from napari_densify.plugin.results import Results
 from napari_densify.plugin.session import Session
+from napari_densify.plugin.view import ViewPoint, camera_of, visible_box
+from napari_densify.plugin.window import EDGE, PaintWindow
 
 __all__ = ["Canvas"]
 
@@ -49,19 +46,27 @@ class Canvas(QObject):
     """Region on screen (or None) and its number."""
     slice_changed = Signal(int)
     class_chosen = Signal(int)
+    paint_layer_shown = Signal(object)
+    """The annotation layer, newly made."""
 
     def __init__(self, viewer: Any, session: Session) -> None:
         super().__init__()
         self._viewer = ref(viewer)
         self.session = session
         self.generation = 0
-        self._shown_for: dict[tuple[str, str], str] = {}
+        self.point = ViewPoint(self._viewer)
+        self.results = Results(self._viewer, session, self._place)
+        self._follower: WindowFollower | None = None
+        self._announced: Region | None = None
         self._next = 0
         session.classes_changed.connect(self._recolor)
         session.project_changed.connect(self._respace)
         session.layer_updated.connect(self._layer_updated)
         viewer.dims.events.current_step.connect(self._slice_moved)
         viewer.dims.events.order.connect(self._slice_moved)
+        camera = camera_of(viewer)
+        camera.events.center.connect(self._camera_moved)
+        camera.events.zoom.connect(self._camera_moved)
 
     @property
     def viewer(self) -> Any:
@@ -100,21 +105,14 @@ class Canvas(QObject):
         for number in [r.number for r in project.rounds()]:
             path = project.prediction_path(number)
             if path.exists():
-                self._show_labels(path, "prediction", f"Prediction {number}", str(number))
+                title = f"Prediction {number}"
+                self.results.show_labels(path, "prediction", title, str(number))
 
     def _add_image(self) -> Image:
-        volume = self.session.require_project().image()
-        first = None
-        for channel in range(volume.channels):
-            data = volume.data if volume.channels == 1 else ChannelView(volume.data, channel)
-            layer = Image(
-                data, name=volume.name, **place_like(None, volume.spacing), blending="additive"
-            )
-            layer.metadata["densify_source"] = volume.source
+        layers = image_layers(self.session.require_project())
+        for layer in layers:
             self.viewer.add_layer(layer)
-            first = first or layer
-        assert first is not None
-        return first
+        return layers[0]
 
     def show_paint(self) -> None:
         """Show the annotation layer on top and make it ready to paint."""
@@ -122,7 +120,8 @@ class Canvas(QObject):
         if layer is None:
             layer = self._new_paint_layer()
             self.viewer.add_layer(layer)
-            bind_keys(layer, self)
+            self._follow(layer)
+            self.paint_layer_shown.emit(layer)
         self.viewer.layers.selection.active = layer
         layer.selected_label = self.session.classes.values[-1]
         layer.mode = "paint"
@@ -130,22 +129,36 @@ class Canvas(QObject):
     def _new_paint_layer(self) -> Labels:
         session = self.session
         project = session.require_project()
+        assert session.paint is not None
         layer = Labels(
-            session.paint,
+            paint_data(self.viewer, self.image_layer, session.paint),
             name=PAINT_NAME,
             colormap=class_colormap(session.classes, dense=False),
             opacity=0.6,
-            **place_like(self.image_layer, project.spacing),
+            **self._place(),
         )
-        layer.brush_size = max(3, round(max(project.shape[1:]) / 60))
+        layer.brush_size = max(3, round(min(EDGE, *project.shape[1:]) / 60))
         mark_layer(layer, "paint")
         layer.metadata["densify_classes"] = session.classes.model_dump(mode="json")
         layer.editable = not project.read_only
         layer.events.selected_label.connect(lambda: self.class_chosen.emit(layer.selected_label))
         return layer
 
+    def _follow(self, layer: Labels) -> None:
+        """Keep a window where the user looks."""
+        if isinstance(layer.data, PaintWindow) and self.image_layer is not None:
+            self._follower = WindowFollower(
+                self.viewer,
+                self.image_layer,
+                layer,
+                lambda text: self.session.said.emit("warning", text),
+            )
+
     def forget_project(self) -> None:
         """Take away the annotation layer (its strokes are on disk), keep everything else."""
+        if self._follower is not None:
+            self._follower.let_go()
+            self._follower = None
         if self.paint_layer is not None:
             self.viewer.layers.remove(self.paint_layer)
         for layer in self.viewer.layers:
@@ -157,102 +170,22 @@ class Canvas(QObject):
             if role in ("paint", "prediction", "method", "preview"):
                 layer.colormap = class_colormap(self.session.classes, dense=role != "paint")
                 layer.metadata["densify_classes"] = self.session.classes.model_dump(mode="json")
-        if self.paint_layer is not None:
-            bind_keys(self.paint_layer, self)
 
     def _respace(self) -> None:
         if self.session.project is None:
             return
         for layer in self.viewer.layers:
-            if _role(layer):
+            if _role(layer) and not isinstance(layer.data, PaintWindow):
                 set_spacing(layer, self.session.project.spacing)
+        if self._follower is not None:
+            self._follower.place()
 
     # results
 
     def _layer_updated(self, event: LayerUpdated) -> None:
-        if event.role == "preview" and event.generation < self.generation and event.generation:
-            return
-        when_hands_are_off(lambda: self._show_update(event))
-
-    def _show_update(self, event: LayerUpdated) -> None:
-        job = self.session.job
-        kind = job.kind if job else ""
-        path = Path(event.path)
-        try:
-            if event.role == "preview":
-                title = event.message or "Live preview"
-                self._show_labels(path, "preview", title, "preview", self._is_new("preview"))
-            elif event.role in ("probabilities", "uncertainty"):
-                self._show_image(path, event.role)
-            elif _is_prediction(path):
-                number = str(int(path.stem))
-                fresh = self._is_new(number) or event.final
-                self._show_labels(path, "prediction", f"Prediction {number}", number, fresh)
-                self._hide_preview()
-            elif path.stem.isdigit():
-                return  # a round that was compared: its prediction has a layer already
-            elif kind != "predict" or path.parent.name == "labels":
-                self._show_labels(path, "method", event.name, path.stem, event.final)
-        except (InputError, OSError) as error:
-            self.session.said.emit("warning", f"{path.name} cannot be shown: {error}")
-
-    def _is_new(self, name: str) -> bool:
-        """Whether the job under way shows this array for the first time."""
-        job = self.session.job
-        key, number = ("job", name), job.id if job else ""
-        new = self._shown_for.get(key) != number
-        self._shown_for[key] = number
-        return new
-
-    def _hide_preview(self) -> None:
-        """Make way for a prediction of the whole volume."""
-        preview = find_layer(self.viewer, "preview", "preview")
-        if preview is not None:
-            preview.visible = False
-
-    def _show_labels(
-        self, path: Path, role: str, title: str, name: str, reopen: bool = True
-    ) -> None:
-        """Show labels from disk in a read-only layer, or refresh the one that shows them."""
-        layer = find_layer(self.viewer, role, name)
-        if layer is not None and layer.name != title:
-            layer.name = title
-        if layer is not None and not reopen:
-            layer.refresh()
-            return
-        data = open_labels(path).data
-        if layer is not None:
-            layer.data = data
-            layer.visible = True
-            layer.refresh()
-            return
-        layer = Labels(
-            data,
-            name=title,
-            colormap=class_colormap(self.session.classes, dense=True),
-            opacity=0.5,
-            **self._place(),
-        )
-        mark_layer(layer, role, name)
-        layer.metadata["densify_classes"] = self.session.classes.model_dump(mode="json")
-        protect(layer)
-        add_quietly(self.viewer, layer, below=self.paint_layer)
-
-    def _show_image(self, path: Path, role: str) -> None:
-        layer = find_layer(self.viewer, role, path.stem)
-        if layer is not None:
-            layer.refresh()
-            return
-        from napari_densify.io import open_image
-
-        data = open_image(path).data
-        if len(data.shape) == 4:
-            data = ChannelView(data, -1)
-        layer = Image(
-            data, name=role.capitalize(), colormap="magma", blending="additive", **self._place()
-        )
-        mark_layer(layer, role, path.stem)
-        add_quietly(self.viewer, layer, below=self.paint_layer)
+        stale = event.role == "preview" and 0 < event.generation < self.generation
+        if not stale:
+            self.results.show(event)
 
     def _place(self) -> dict[str, Any]:
         return place_like(self.image_layer, self.session.require_project().spacing)
@@ -267,31 +200,32 @@ class Canvas(QObject):
     @property
     def current_slice(self) -> int:
         """Z slice on screen."""
-        step = self.viewer.dims.current_step
-        return int(step[-3]) if len(step) >= 3 else 0
+        return self.point.z
+
+    def plane_on_screen(self) -> tuple[str, int]:
+        """Plane (``XY``, ``XZ``, ``YZ``) and number of the slice on screen."""
+        return self.point.plane()
 
     def go_to_slice(self, z: int) -> None:
         """Show a Z slice."""
         self.viewer.dims.set_current_step(self.viewer.dims.ndim - 3, z)
 
-    def go_to_plane(self, axis: str, index: int) -> None:
-        """Show a slice across any axis (``z``, ``y`` or ``x``)."""
-        number = {"z": 0, "y": 1, "x": 2}[axis.lower()]
-        extra = self.viewer.dims.ndim - 3
-        others = [i for i in range(3) if i != number]
-        self.viewer.dims.order = (*range(extra), *(extra + i for i in (number, *others)))
-        self.viewer.dims.set_current_step(extra + number, index)
-
     def _slice_moved(self) -> None:
         self.slice_changed.emit(self.current_slice)
         self.announce_view()
+
+    @qthrottled(timeout=200)
+    def _camera_moved(self, event: Any = None) -> None:
+        if self.session.project is not None and self.visible_region() != self._announced:
+            self.announce_view()
 
     @qthrottled(timeout=60)
     def announce_view(self) -> None:
         """Tell the engine what is on screen now."""
         if self.session.project is not None:
             self.generation += 1
-            self.view_changed.emit(self.visible_region(), self.generation)
+            self._announced = self.visible_region()
+            self.view_changed.emit(self._announced, self.generation)
 
     def next_suggestion(self) -> None:
         """Go to the next of the suggested slices.
@@ -306,7 +240,7 @@ class Canvas(QObject):
             raise InputError("no slice is suggested yet", mend="press Suggest next slice")
         choice = suggested[self._next % len(suggested)]
         self._next += 1
-        self.go_to_plane(str(choice["axis"]), int(choice["index"]))
+        self.point.go_to(str(choice["axis"]), int(choice["index"]))
 
     def first_suggestion(self) -> None:
         """Go to the best of the slices just suggested."""
@@ -314,70 +248,13 @@ class Canvas(QObject):
         self.next_suggestion()
 
     def visible_region(self) -> Region | None:
-        """Part of the volume on screen: a slice, or the whole in the 3D view."""
-        project = self.session.project
+        """Part of the volume on screen: of a slice, or the whole in the 3D view."""
+        project, image = self.session.project, self.image_layer
         if project is None:
             return None
-        if self.viewer.dims.ndisplay == 3:
+        if image is None:
             return full_region(project.shape)
-        axis = self.viewer.dims.order[-3] - (self.viewer.dims.ndim - 3)
-        index = int(self.viewer.dims.current_step[self.viewer.dims.order[-3]])
-        region = list(self._on_screen(project.shape))
-        index = min(index, project.shape[axis] - 1)
-        region[axis] = slice(index, index + 1)
-        z, y, x = region
-        return z, y, x
-
-    def _on_screen(self, shape: tuple[int, int, int]) -> Region:
-        layer = self.image_layer
-        if layer is None or layer.ndim != 3:
-            return full_region(shape)
-        low, high = np.asarray(layer.corner_pixels)[:, -3:]
-        sides = [
-            slice(max(0, int(a)), min(n, int(b) + 1)) if 0 <= a < n and b > a else slice(0, n)
-            for a, b, n in zip(low, high, shape, strict=True)
-        ]
-        z, y, x = sides
-        return z, y, x
-
-    # painting aids, each undoable in the layer
-
-    def with_paint(self, action: Callable[..., int], *arguments: Any) -> int:
-        """Run a painting aid on the annotation layer and the plane on screen.
-
-        Raises
-        ------
-        InputError
-            If there is no annotation layer or several planes are on screen.
-        """
-        layer = self.paint_layer
-        if layer is None:
-            raise InputError("there is no annotation layer", mend="press Show annotations")
-        if self.viewer.dims.ndisplay == 3:
-            raise InputError("this works on one slice", mend="go back to the 2D view")
-        axis = self.viewer.dims.order[-3]
-        index = int(self.viewer.dims.current_step[axis])
-        return action(layer, axis, index, *arguments)
-
-    def fill_rest(self) -> int:
-        """Paint what is unpainted of this slice as background."""
-        background = self.session.classes.background
-        if background is None:
-            raise InputError(
-                "no class is flagged as background", mend="tick Backgr. in the class table"
-            )
-        return self.with_paint(painting.fill_rest, background)
-
-    def accept_slice(self) -> int:
-        """Copy the prediction into what is unpainted of this slice."""
-        source = self.prediction_layer
-        if source is None:
-            raise InputError("there is no prediction yet", mend="press Predict first")
-        return self.with_paint(painting.accept, source.data)
-
-    def erase_slice(self) -> int:
-        """Erase this slice to unlabelled."""
-        return self.with_paint(painting.erase)
+        return visible_box(self.viewer, image, project.shape)
 
     def toggle_held_out(self) -> None:
         """Hold the slice on screen out of training, or give it back."""
@@ -385,55 +262,5 @@ class Canvas(QObject):
         self.session.set_held_out(z, z not in self.session.held_out)
 
 
-class ChannelView:
-    """One channel of a ``(C, Z, Y, X)`` array, as an array; nothing is read ahead."""
-
-    def __init__(self, array: Any, channel: int) -> None:
-        self._array = array
-        self._channel = channel
-        self.shape = tuple(array.shape[1:])
-        self.dtype = array.dtype
-        self.ndim = 3
-
-    def __getitem__(self, key: Any) -> Any:
-        rest = key if isinstance(key, tuple) else (key,)
-        return self._array[(self._channel, *rest)]
-
-
 def _role(layer: Any) -> str:
     return layer.metadata.get("densify", {}).get("role", "")
-
-
-def _is_prediction(path: Path) -> bool:
-    return path.parent.name == "predictions" and path.stem.isdigit()
-
-
-def bind_keys(layer: Labels, canvas: Canvas) -> None:
-    """Keys of the annotation layer: classes by theirs, H hold out, R rest, A accept, N next."""
-
-    def attempt(action: Callable[[], Any]) -> Callable[[Any], None]:
-        def run(_: Any) -> None:
-            try:
-                action()
-            except InputError as error:
-                canvas.session.said.emit("warning", str(error))
-
-        return run
-
-    def choose(value: int) -> Callable[[Any], None]:
-        def run(target: Any) -> None:
-            target.selected_label = value
-            if target.mode not in ("paint", "fill", "polygon"):
-                target.mode = "paint"
-
-        return run
-
-    keys = {c.key: choose(c.value) for c in canvas.session.classes.classes if c.key}
-    actions = {
-        "h": attempt(canvas.toggle_held_out),
-        "r": attempt(canvas.fill_rest),
-        "a": attempt(canvas.accept_slice),
-        "n": attempt(canvas.next_suggestion),
-    }
-    for key, run in {**actions, **keys}.items():
-        layer.bind_key(key.upper() if key.isalpha() else key, run, overwrite=True)
