@@ -11,13 +11,19 @@ import napari
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, QSettings, Qt
 from qtpy.QtTest import QTest
 
 from napari_densify.plugin import workbench
 from napari_densify.plugin.dock import DensifyDock
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_engine.py")]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(tmp_path):
+    """Keep tests off the engine that this user may have set."""
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "ini"))
 
 
 @pytest.fixture

@@ -36,8 +36,17 @@ STEP_S = float(os.environ.get("DENSIFY_FAKE_STEP_S", "0.01"))
 
 
 def run(request: ask.JobRequest, control: JobControl) -> Iterator[Event]:
-    jobs = {"train": train, "predict": predict, "compare": compare}
+    jobs = {"train": train, "predict": predict, "compare": compare, "info": info}
     yield from jobs[request.kind](request, control)
+
+
+def info(request: ask.InfoRequest, control: JobControl) -> Iterator[Event]:
+    yield Done(
+        result={
+            "estimate": {"predict_s": 24.0, "device": "an abacus"},
+            "memory": {"predict_bytes": 1_200_000_000},
+        }
+    )
 
 
 def train(request: ask.TrainRequest, control: JobControl) -> Iterator[Event]:

@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_densify.plugin import asking
@@ -128,20 +129,36 @@ def test_strokes_are_in_the_project_after_reopening(hands, qtbot):
     assert painted.any()
 
 
-def test_no_layer_is_added_during_a_stroke(hands):
+def test_no_layer_is_added_during_a_stroke(hands, wait_for, qtbot):
     hands.open_project()
     hands.paint(3)
     hands.click(hands.dock.step("Train").train)
     hands.idle()
-    hands.click(hands.dock.step("Predict").predict)
-    QApplication.mouseButtons()
-    hands.idle()
-    layer = hands.bench.canvas.paint_layer
-    before = int(np.count_nonzero(np.asarray(layer.data)))
-    hands.stroke(6, [(24, x) for x in range(4, 40, 3)], 1)
-    assert int(np.count_nonzero(np.asarray(layer.data))) > before
-    layer.undo()
-    assert int(np.count_nonzero(np.asarray(layer.data))) == before
+    viewer, layer = hands.bench.canvas.viewer, hands.bench.canvas.paint_layer
+    native = viewer.window._qt_viewer.canvas.native
+    before = np.asarray(layer.data).copy()
+    heard = []
+    hands.session.layer_updated.connect(heard.append)
+    hands.stroke(6, [(24, x) for x in range(4, 20, 3)], 1, release=False)
+    try:
+        assert QApplication.mouseButtons() == Qt.MouseButton.LeftButton
+        names = [x.name for x in viewer.layers]
+        hands.bench.predict()
+        hands.idle()
+        qtbot.wait(200)
+        assert any(event.final for event in heard)
+        assert [x.name for x in viewer.layers] == names
+        for x in range(20, 40, 3):  # the stroke goes on
+            QTest.mouseMove(native, hands.pixel(6, 24, x))
+            qtbot.wait(20)
+    finally:
+        QTest.mouseRelease(native, Qt.MouseButton.LeftButton, Qt.NoModifier, hands.pixel(6, 24, 37))
+    wait_for(lambda: hands.bench.canvas.prediction_layer is not None)
+    after = np.asarray(layer.data)
+    assert (after[6, 24, 5:37] == 1).all()
+    assert viewer.layers.selection.active is layer
+    layer.undo()  # one step, although a layer came in between
+    np.testing.assert_array_equal(np.asarray(layer.data), before)
 
 
 def test_painting_aids_can_be_undone(hands):

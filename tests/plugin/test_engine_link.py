@@ -8,7 +8,9 @@ import pytest
 
 from napari_densify.core.errors import InputError
 from napari_densify.core.requests import InfoRequest
+from napari_densify.plugin.engine_choice import keep_link, kept_link
 from napari_densify.plugin.engine_client import EngineClient
+from napari_densify.plugin.engine_dialog import EngineDialog
 from napari_densify.plugin.engine_link import EngineLink, engine_command
 
 ENGINE = ["-m", "napari_densify.engine"]
@@ -118,3 +120,19 @@ def test_a_host_that_is_not_there_is_said_in_one_line(ssh, qtbot):
     heard = ask(EngineLink(f"{program} nobody python"), "x", qtbot)
     assert heard[-1].kind == "failed"
     assert "Could not resolve hostname nobody" in heard[-1].message
+
+
+def test_the_dialog_refuses_half_a_pair_and_what_it_takes_is_kept(qtbot):
+    dialog = EngineDialog(EngineLink())
+    qtbot.addWidget(dialog)
+    dialog.fields["prefix"].setText("ssh box python")
+    dialog.fields["here"].setText("/data")
+    dialog.accept()
+    assert not dialog.result()
+    assert "one of the two folders is missing" in dialog.refusal.text()
+    dialog.fields["there"].setText("/mnt/data")
+    dialog.accept()
+    assert dialog.result()
+    assert kept_link() == EngineLink()
+    keep_link(dialog.link)
+    assert kept_link() == EngineLink("ssh box python", "/data", "/mnt/data")

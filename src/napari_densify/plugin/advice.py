@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from napari_densify.core.labels import ClassTable
 
-__all__ = ["advise", "propose_held_out", "say_coverage", "sum_slices"]
+__all__ = ["advise", "propose_held_out", "say_coverage", "say_suggestion", "sum_slices"]
 
 FEWEST = 5
 """Painted slices below which none is taken away for scoring."""
@@ -66,3 +67,22 @@ def say_coverage(
     held = len(set(held_out) & set(slices))
     text = f"{len(slices)} of {z} slices painted, {voxels / max(1, z * y * x):.2%} of all voxels"
     return f"{text}, {held} held out" if held else text
+
+
+def say_suggestion(suggested: Sequence[Mapping[str, Any]], on_screen: tuple[str, int]) -> str:
+    """Why the slice on screen is suggested, or which ones are; empty if none is.
+
+    Parameters
+    ----------
+    suggested
+        What the engine found: ``axis``, ``index`` and ``why`` of each, best first.
+    on_screen
+        Plane (``XY``, ``XZ``, ``YZ``) and number of the slice on screen.
+    """
+    if not suggested:
+        return ""
+    for found in suggested:
+        if (found["axis"], found["index"]) == on_screen:
+            return f"{found['axis']} slice {found['index']} is suggested: {found['why']}."
+    names = ", ".join(f"{s['axis']} {s['index']}" for s in suggested)
+    return f"Suggested: {names} (key N goes there)."

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from napari_densify.plugin.session import Session
 
 __all__ = [
+    "SCRATCH",
     "bounds_of",
     "classical_request",
     "compare_request",
+    "leave_out_request",
     "predict_request",
     "require_training",
     "suggest_request",
     "train_request",
 ]
+
+SCRATCH = "leave-out.safetensors"
+"""Model of a training that is only scored; written over by the next one."""
 
 
 def require_training(session: Session, *, all_paint: bool = False) -> None:
@@ -69,6 +74,25 @@ def train_request(session: Session, made: Round, *, all_paint: bool = False) -> 
         init=str(start.model) if start else "",
         settings=session.train_settings.model_copy(update={"held_out": held_out}),
         live=session.live,
+    )
+
+
+def leave_out_request(session: Session, z: int) -> ask.TrainRequest:
+    """Return the request of a training without one painted slice, to be scored there.
+
+    Parameters
+    ----------
+    session
+        Project, paint and settings.
+    z
+        The slice; held-out slices are trained on, so that each is left out once.
+    """
+    path = session.require_project().path
+    return ask.TrainRequest(
+        images=(str(path),),
+        annotations=(str(path),),
+        output=str(path / SCRATCH),
+        settings=session.train_settings.model_copy(update={"held_out": (z,)}),
     )
 
 

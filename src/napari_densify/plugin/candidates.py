@@ -14,6 +14,7 @@ from napari_densify.core.volume import Spacing, Volume
 from napari_densify.io import open_image
 from napari_densify.plugin.layers import spacing_of
 from napari_densify.plugin.session import default_folder
+from napari_densify.plugin.words import say_bytes
 from napari_densify.project import Project, same_image
 
 __all__ = ["Candidate", "candidate_of", "make_project"]
@@ -78,16 +79,6 @@ class OneSlice:
     def __getitem__(self, key: Any) -> Any:
         z, *rest = key if isinstance(key, tuple) else (key,)
         return np.asarray(self._array[tuple(rest)])[None][z]
-
-
-def say_bytes(count: int) -> str:
-    """Size as people say it: ``3.1 MB``."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
 
 
 def candidate_of(layer: Any) -> Candidate:

@@ -10,6 +10,7 @@ from psygnal import Signal
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, Failed, LayerUpdated, ModelSaved, Notice
 from napari_densify.plugin.jobs import Job, TrainingLog, update_job
+from napari_densify.plugin.leave_out import LeaveOut
 from napari_densify.project import Round
 
 __all__ = ["JobDesk"]
@@ -25,6 +26,7 @@ class JobDesk:
     paint_changed = Signal()
     """Something was painted (it is on disk now), or held out, or suggested."""
     layer_updated = Signal(LayerUpdated)
+    estimate_changed = Signal()
     job_ended = Signal(object, object)
     """The `Job` and its last event, `Done` or `Failed`."""
     said = Signal(str, str)
@@ -37,6 +39,8 @@ class JobDesk:
 
     def clear_results(self) -> None:
         """Forget what earlier jobs gave."""
+        self.estimate: dict[str, Any] = {}
+        self.left_out = LeaveOut()
         self.training = TrainingLog()
         self.earlier: dict[int, TrainingLog] = {}
         self.comparison: list[dict[str, Any]] = []
@@ -58,7 +62,7 @@ class JobDesk:
     def begin_training(self, job: Job, made: Round, log: TrainingLog) -> None:
         """Take note that a training was sent, into which round, and with how much paint."""
         self._training_round = made
-        self.training = log
+        self.training, self.left_out = log, LeaveOut()
         self.training_changed.emit()
         self.begin(job)
 
@@ -79,7 +83,8 @@ class JobDesk:
             return
         if isinstance(event, LayerUpdated):
             self.layer_updated.emit(event)
-        if self.job.kind == "train" and self.training.add(event):
+        log = {"train": self.training.add, "leave_out": self.left_out.hear}.get(self.job.kind)
+        if log is not None and log(event):
             self.training_changed.emit()
         if isinstance(event, ModelSaved):
             self._model_saved()
@@ -105,6 +110,11 @@ class JobDesk:
         self.job_changed.emit()
         self.job_ended.emit(job, event)
 
+    def set_estimate(self, found: dict[str, Any]) -> None:
+        """Keep what the engine found out about time and memory, before a training."""
+        self.estimate = found
+        self.estimate_changed.emit()
+
     def _keep(self, job: Job, event: Done) -> None:
         if job.kind == "compare":
             result = event.result
@@ -113,6 +123,8 @@ class JobDesk:
         if job.kind == "suggest":
             self.suggested = tuple(event.result.get("suggestions", ()))
             self.paint_changed.emit()
+        if job.kind == "leave_out":
+            return  # one of several; the last word comes with the last one
         verb = "stopped; what was done is kept" if event.stopped else "done"
         self.said.emit("info", f"{job.title}: {verb}")
 

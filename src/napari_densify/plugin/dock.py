@@ -6,6 +6,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy
 
+from napari_densify.plugin.engine_choice import keep_link
+from napari_densify.plugin.engine_dialog import EngineDialog
 from napari_densify.plugin.step import Panel, Part, Step, button, collapsible, hint
 from napari_densify.plugin.step_annotate import AnnotateStep
 from napari_densify.plugin.step_compare import CompareStep
@@ -49,7 +51,14 @@ class StatusStep(Step):
             bench.free_engine,
             name="free-engine",
         )
+        self.where = button(
+            "Where…",
+            "Run the engine on another machine that shares a folder with this one",
+            self._choose_engine,
+            name="engine-where",
+        )
         row.addWidget(self.engine)
+        row.addWidget(self.where)
         row.addWidget(self.free)
         self.body.addLayout(row)
         self._sync()
@@ -69,7 +78,13 @@ class StatusStep(Step):
             "ready": f"Engine: ready on {client.device}" if client.device else "Engine: ready",
         }
         self.engine.setText(words[client.state])
+        self.where.setEnabled(self.session.job is None)
         self.free.setEnabled(client.state != "off")
+
+    def _choose_engine(self) -> None:
+        dialog = EngineDialog(self.bench.client.link, self)
+        if dialog.exec() and self.bench.attempt(self.bench.client.use, dialog.link):
+            keep_link(dialog.link)
 
 
 class DensifyDock(Panel):

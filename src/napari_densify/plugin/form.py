@@ -243,6 +243,10 @@ class SettingsForm(QWidget):
         layout.addRow(_label(name, field), row.widget)
         row.signal.connect(lambda *_: self._edited(name))
 
+    def add_row(self, title: str, widget: QWidget) -> None:
+        """Append a row that is no setting, in line with the others."""
+        self.layout().addRow(title, widget)
+
     def row(self, name: str) -> QWidget:
         """Return the widget that edits a field."""
         return self._rows[name].widget

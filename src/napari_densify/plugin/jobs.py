@@ -18,6 +18,7 @@ TITLES = {
     "suggest": "Looking for the next slice",
     "instances": "Separating objects",
     "export": "Exporting",
+    "leave_out": "Leaving slices out",
 }
 
 CURVES = ("seconds", "loss", "score_seconds", "dice")

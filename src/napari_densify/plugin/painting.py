@@ -1,45 +1,87 @@
-"""Painting aids on one plane of a Labels layer; every one is a single undoable step."""
+"""Edits of the annotation layer, each one step of its undo history; a hand for the mouse."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from napari_densify.core.labels import UNLABELLED
+from napari_densify.annotations import Edit
+from napari_densify.plugin.window import Absolute, PaintWindow
 
-__all__ = ["accept", "erase", "fill_rest"]
+__all__ = ["Takeover", "apply_edit", "apply_quickly", "voxel_at"]
 
-
-def fill_rest(layer: Any, axis: int, index: int, value: int) -> int:
-    """Give a value to what is unpainted of a plane; return the number of voxels."""
-    plane = _plane(layer.data, axis, index)
-    return _paint(layer, axis, index, plane == UNLABELLED, value)
+Drag = Callable[[Any, Any], Iterator[None]]
+"""A napari mouse callback: ``(layer, event)``, suspended between press, moves and release."""
 
 
-def accept(layer: Any, axis: int, index: int, prediction: Any) -> int:
-    """Copy a prediction into what is unpainted of a plane; return the number of voxels."""
-    source = _plane(prediction, axis, index)
-    free = (_plane(layer.data, axis, index) == UNLABELLED) & (source != UNLABELLED)
-    return _paint(layer, axis, index, free, source[free])
+def apply_edit(layer: Any, edit: Edit) -> int:
+    """Change a layer as one undoable step; return the number of voxels.
+
+    napari's own ``data_setitem`` takes coordinates of single voxels: 24 bytes for each,
+    and a second for a large slice. Its history takes boxes as well.
+    """
+    if len(edit):
+        key = Absolute(edit.region) if isinstance(layer.data, PaintWindow) else edit.region
+        before = np.asarray(layer.data[key])
+        after = before.copy()
+        after[edit.mask] = edit.values
+        layer._save_history((key, before, after))
+        layer.data[key] = after
+        layer.refresh()
+    return len(edit)
 
 
-def erase(layer: Any, axis: int, index: int) -> int:
-    """Make a plane unlabelled; return the number of voxels."""
-    painted = _plane(layer.data, axis, index) != UNLABELLED
-    return _paint(layer, axis, index, painted, UNLABELLED)
+def apply_quickly(layer: Any, edit: Edit) -> None:
+    """As `apply_edit`, for the few voxels under a brush: only those are drawn again."""
+    if isinstance(layer.data, PaintWindow):
+        apply_edit(layer, edit)
+    else:
+        layer.data_setitem(edit.indices, edit.values)
 
 
-def _plane(array: Any, axis: int, index: int) -> npt.NDArray[Any]:
-    key: list[Any] = [slice(None)] * 3
-    key[axis] = index
-    return np.asarray(array[tuple(key)])
+def voxel_at(layer: Any, position: Any) -> tuple[float, float, float]:
+    """Voxel of the volume (Z, Y, X) at a position in the world, also through a window."""
+    point = np.asarray(layer.world_to_data(position))[-3:]
+    if isinstance(layer.data, PaintWindow):
+        frame = layer.data.frame
+        point = point * frame.step + frame.origin
+    z, y, x = (float(p) for p in point)
+    return z, y, x
 
 
-def _paint(layer: Any, axis: int, index: int, where: npt.NDArray[np.bool_], value: Any) -> int:
-    points = list(np.nonzero(where))
-    points.insert(axis, np.full(points[0].size, index))
-    if points[0].size:
-        layer.data_setitem(tuple(points), value)
-    return int(points[0].size)
+class Takeover:
+    """Gives the brush's left button to another callback until the user takes another tool.
+
+    Parameters
+    ----------
+    layer
+        Labels layer; it is put into paint mode, so that it shows the brush's circle.
+    drag
+        What presses and moves do meanwhile.
+    ended
+        Called once, when it is over.
+    """
+
+    def __init__(self, layer: Any, drag: Drag, ended: Callable[[], None]) -> None:
+        layer.mode = "paint"
+        self.layer = layer
+        self._drag, self._ended = drag, ended
+        drags = layer.mouse_drag_callbacks
+        self._brush = [c for c in drags if getattr(c, "__name__", "") == "draw"]
+        for callback in self._brush:
+            drags.remove(callback)
+        drags.append(drag)
+        layer.events.mode.connect(self.end)
+
+    def end(self, event: Any = None) -> None:
+        """Give the button back; nothing happens the second time."""
+        drags = self.layer.mouse_drag_callbacks
+        if self._drag not in drags:
+            return
+        drags.remove(self._drag)
+        self.layer.events.mode.disconnect(self.end)
+        if self.layer.mode == "paint":
+            drags.extend(c for c in self._brush if c not in drags)
+        self._ended()

@@ -47,6 +47,7 @@ class Session(JobDesk):
         self.predict_settings = PredictSettings()
         self.extra_outputs: frozenset[str] = frozenset()
         self.live = True
+        self.held_still = False
         self.start_from = 0
 
     # the project

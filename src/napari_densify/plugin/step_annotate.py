@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy
+from qtpy.QtWidgets import QHBoxLayout
 
+from napari_densify.annotations.suggestion import AXES
 from napari_densify.core.labels import ClassTable
+from napari_densify.plugin.advice import say_coverage, say_suggestion
+from napari_densify.plugin.aids_panel import AidsPanel
 from napari_densify.plugin.class_table import ClassTableWidget, add_class, remove_class
 from napari_densify.plugin.step import Step, button, hint
 from napari_densify.plugin.strip import SliceStrip
@@ -53,9 +56,8 @@ class AnnotateStep(Step):
         self.strip = SliceStrip()
         self.strip.clicked.connect(self.canvas.go_to_slice)
         self.coverage = hint("", name="coverage")
-        row = QHBoxLayout()
         self.held_out = button(
-            "Hold out this slice",
+            "Hold out this slice (H)",
             "Score on the paint of this slice and never train on it (key H)",
             lambda: self.bench.attempt(self.canvas.toggle_held_out),
             name="hold-out",
@@ -63,10 +65,12 @@ class AnnotateStep(Step):
         self.held_out.setCheckable(True)
         self.next = button(
             "Suggest next slice",
-            "Rank the slices that are worth painting next (needs a trained round; key N)",
+            "Rank the slices that are worth painting next (needs a trained round); "
+            "then key N goes from one to the next",
             self._suggest,
             name="suggest",
         )
+        row = QHBoxLayout()
         row.addWidget(self.held_out)
         row.addWidget(self.next)
         self.body.addWidget(self.strip)
@@ -74,32 +78,24 @@ class AnnotateStep(Step):
         self.body.addLayout(row)
         self.suggestion = hint("", name="suggestion")
         self.body.addWidget(self.suggestion)
+        self.propose = button(
+            "", "Keep one painted slice in five for scoring", self._hold_proposed, name="propose"
+        )
+        self.body.addWidget(self.propose)
 
     def _build_aids(self) -> None:
-        grid = QGridLayout()
-        aids = (
-            ("Fill rest as background", "Paint what is unpainted of this slice (key R)", "fill"),
-            ("Accept prediction", "Copy the prediction into the unpainted rest (key A)", "accept"),
-            ("Erase slice", "Make this slice unlabelled again", "erase"),
-            ("Undo", "Take the last stroke or aid back (Ctrl+Z)", "undo"),
-        )
-        actions = {
-            "fill": self.canvas.fill_rest,
-            "accept": self.canvas.accept_slice,
-            "erase": self.canvas.erase_slice,
-            "undo": self._undo,
-        }
-        self.aids = {}
-        for number, (text, tip, name) in enumerate(aids):
-            made = button(
-                text, tip, lambda act=actions[name]: self.bench.attempt(act), name=f"aid-{name}"
-            )
-            made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            grid.addWidget(made, number // 2, number % 2)
-            self.aids[name] = made
-        self.body.addLayout(grid)
+        self.panel = AidsPanel(self.bench)
+        self.aids = self.panel.aids
+        self.body.addWidget(self.panel)
         self.advice = hint("", name="advice")
         self.body.addWidget(self.advice)
+
+    def let_go(self) -> None:
+        """Disconnect the buttons of the aids too."""
+        super().let_go()
+        panel = vars(self).get("panel")
+        if panel is not None:
+            panel.let_go()
 
     # sync
 
@@ -110,37 +106,27 @@ class AnnotateStep(Step):
         self.table.show_classes(session.classes, session.counts())
         slices = session.slice_counts()
         self.strip.show_paint(session.shape[0], slices, session.classes)
-        suggested = tuple(s["index"] for s in session.suggested if str(s["axis"]).lower() == "z")
+        suggested = tuple(s["index"] for s in session.suggested if s["axis"] == AXES[0])
         self.strip.show_marks(session.held_out, suggested)
-        self.coverage.setText(self._say_coverage(slices))
+        self.coverage.setText(
+            say_coverage(slices, session.shape, session.held_out) if opened else ""
+        )
         self.advice.setText(session.advice())
         self.advice.setVisible(bool(session.advice()))
         self._sync_slice(self.canvas.current_slice)
-
-    def _say_coverage(self, slices: dict[int, dict[int, int]]) -> str:
-        if self.session.project is None:
-            return ""
-        voxels = sum(sum(row.values()) for row in slices.values())
-        z, y, x = self.session.shape
-        held = len(self.session.held_out & set(slices))
-        text = f"{len(slices)} of {z} slices painted, {voxels / (z * y * x):.2%} of all voxels"
-        return f"{text}, {held} held out" if held else text
 
     def _sync_slice(self, z: int) -> None:
         session = self.session
         self.strip.show_current(z)
         self.held_out.setChecked(z in session.held_out)
-        self.held_out.setText("Held out" if z in session.held_out else "Hold out this slice")
-        reason = next((s["why"] for s in session.suggested if s["index"] == z), "")
-        proposed = session.proposed_held_out()
-        if reason:
-            text = f"Slice {z} is suggested: {reason}."
-        elif proposed is not None:
-            text = f"Enough is painted to hold some out: slice {proposed} would do (H on it)."
-        else:
-            text = ""
+        text = "This slice is held out (H)" if z in session.held_out else "Hold out this slice (H)"
+        self.held_out.setText(text)
+        text = say_suggestion(session.suggested, self.canvas.plane_on_screen())
         self.suggestion.setText(text)
         self.suggestion.setVisible(bool(text))
+        proposed = session.proposed_held_out()
+        self.propose.setVisible(proposed is not None)
+        self.propose.setText(f"Hold out slice {proposed} to score the result")
 
     # clicks
 
@@ -164,10 +150,10 @@ class AnnotateStep(Step):
     def _show_paint(self) -> None:
         self.bench.attempt(self.canvas.show_paint)
 
-    def _undo(self) -> None:
-        layer = self.canvas.paint_layer
-        if layer is not None:
-            layer.undo()
+    def _hold_proposed(self) -> None:
+        z = self.session.proposed_held_out()
+        if z is not None:
+            self.bench.attempt(self.session.set_held_out, z, True)
 
     def _suggest(self) -> None:
         self.bench.attempt(self.bench.suggest)

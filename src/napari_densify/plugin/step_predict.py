@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QInputDialog, QProgressBar, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QProgressBar
 
 from napari_densify.plugin.form import SettingsForm
+from napari_densify.plugin.rounds_panel import RoundsPanel
 from napari_densify.plugin.step import Step, button, collapsible, hint
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["PredictStep"]
 
 BASIC = ("region", "device")
+EXTRAS = (
+    ("probabilities", "Probabilities", "Also a layer with the probability of each class"),
+    ("uncertainty", "Uncertainty", "Also a layer that is bright where the model is unsure"),
+)
 MORE = ("block", "mirrors", "precision", "threads")
 
 
@@ -30,6 +35,7 @@ class PredictStep(Step):
         for form in (self.form, self.more):
             form.changed.connect(self._settings_changed)
         self.body.addWidget(self.form)
+        self._build_extras()
         self.body.addWidget(collapsible("More settings", self.more))
         self._build_buttons()
         self._sync()
@@ -38,23 +44,30 @@ class PredictStep(Step):
         self.listen(self.session.job_changed, self._sync_job)
 
     def _build_rounds(self) -> None:
+        self.none = hint("Nothing is trained yet: press Train first.", name="no-rounds")
+        self.rounds = RoundsPanel(self.bench)
+        self.body.addWidget(self.none)
+        self.body.addWidget(self.rounds)
+
+    def let_go(self) -> None:
+        """Disconnect the table of rounds too."""
+        super().let_go()
+        rounds = vars(self).get("rounds")
+        if rounds is not None:
+            rounds.let_go()
+
+    def _build_extras(self) -> None:
         row = QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
-        self.rounds = QComboBox()
-        self.rounds.setObjectName("rounds")
-        self.rounds.setToolTip("Every training is a round; any of them can predict")
-        self.rounds.activated.connect(self._round_chosen)
-        self.rename = button("Rename…", "Give this round a name", self._rename)
-        self.delete = button("Delete", "Delete this round's model and scores", self._delete)
-        row.addWidget(self.rounds, 1)
-        row.addWidget(self.rename)
-        row.addWidget(self.delete)
-        holder = QWidget()
-        holder.setLayout(row)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Round", holder)
-        self.body.addLayout(form)
+        self.extras = {}
+        for role, title, tip in EXTRAS:
+            box = QCheckBox(title)
+            box.setObjectName(f"extra-{role}")
+            box.setToolTip(tip)
+            box.toggled.connect(self._extras_changed)
+            row.addWidget(box)
+            self.extras[role] = box
+        row.addStretch(1)
+        self.body.addLayout(row)
 
     def _build_buttons(self) -> None:
         self.predict = button(
@@ -79,21 +92,14 @@ class PredictStep(Step):
     def _sync(self, *_: Any) -> None:
         project = self.session.project
         self.setEnabled(project is not None)
-        rounds = project.rounds() if project else []
-        self.rounds.clear()
-        for item in rounds:
-            self.rounds.addItem(_describe(item), item.number)
-        self.rounds.setCurrentIndex(max(0, self.rounds.findData(self.session.round_number)))
-        for widget in (self.rounds, self.rename, self.delete):
-            widget.setEnabled(bool(rounds))
-        if not rounds:
-            self.rounds.addItem("nothing trained yet", 0)
+        self.none.setVisible(not (project and project.rounds()))
         self._sync_job()
 
     def _sync_job(self, *_: Any) -> None:
         job = self.session.job
+        trained = self.session.project is not None and bool(self.rounds.rounds())
         predicting = job is not None and job.kind == "predict"
-        self.predict.setEnabled(job is None)
+        self.predict.setEnabled(job is None and trained)
         self.predict.setText("Predicting…" if predicting else "Predict")
         self.stop.setVisible(predicting)
         self.progress.setVisible(predicting)
@@ -113,26 +119,6 @@ class PredictStep(Step):
     def _predict(self) -> None:
         self.bench.attempt(self.bench.predict)
 
-    def _round_chosen(self, index: int) -> None:
-        self.session.choose_round(self.rounds.itemData(index))
-
-    def _rename(self) -> None:
-        chosen = self.session.chosen_round()
-        name, taken = QInputDialog.getText(self, "Rename round", "Name", text=chosen.name)
-        if taken:
-            self.bench.attempt(chosen.rename, name)
-            self.session.rounds_changed.emit()
-
-    def _delete(self) -> None:
-        from qtpy.QtWidgets import QMessageBox
-
-        chosen = self.session.chosen_round()
-        answer = QMessageBox.question(self, "Delete round", f"Delete {chosen.name} for good?")
-        if answer == QMessageBox.StandardButton.Yes:
-            chosen.delete()
-            self.session.choose_round(0)
-
-
-def _describe(item: Any) -> str:
-    dice = item.scores.get("held_out", {}).get("mean_dice")
-    return item.name if dice is None else f"{item.name} · held-out Dice {dice:.2f}"
+    def _extras_changed(self) -> None:
+        chosen = (role for role, box in self.extras.items() if box.isChecked())
+        self.session.extra_outputs = frozenset(chosen)

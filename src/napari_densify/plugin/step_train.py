@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QProgressBar, QSizePolicy
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QProgressBar, QSizePolicy
 
-from napari_densify.core.events import HeldOutScore
 from napari_densify.plugin.curves import CurvesWidget
 from napari_densify.plugin.form import SettingsForm
 from napari_densify.plugin.step import Step, button, collapsible, hint
+from napari_densify.plugin.words import say_estimate, say_score
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["TrainStep"]
@@ -30,27 +29,47 @@ class TrainStep(Step):
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
+        self._build_buttons()
+        self._build_report()
+        self._build_wishes()
+        self._sync_all()
+        self.listen(self.session.project_changed, self._sync_all)
+        self.listen(self.session.rounds_changed, self._sync_rounds)
+        self.listen(self.session.paint_changed, self._sync_paint)
+        self.listen(self.session.job_changed, self._sync_job)
+        self.listen(self.session.training_changed, self._sync_training)
+        self.listen(self.session.estimate_changed, self._sync_before)
+
+    def _build_wishes(self) -> None:
         self.form = SettingsForm(self.session.train_settings, BASIC)
         self.more = SettingsForm(self.session.train_settings, MORE)
         for form in (self.form, self.more):
             form.changed.connect(self.session.set_train_settings)
             form.changed.connect(self._sync_forms)
+        self.start = QComboBox()
+        self.start.setObjectName("start-from")
+        self.start.setToolTip(
+            "A fresh network, or go on from what an earlier round learned: quicker after new paint"
+        )
+        self.start.activated.connect(self._set_start)
+        self.form.add_row("Start from", self.start)
         self.body.addWidget(self.form)
+        self._build_preview()
+        self.collapsed = collapsible("More settings", self.more)
+        self.body.addWidget(self.collapsed)
+
+    def _build_preview(self) -> None:
         self.live = QCheckBox("Show the slice on screen while training")
         self.live.setObjectName("live")
         self.live.setToolTip("Predict it again as the model improves, and use new strokes at once")
         self.live.setChecked(self.session.live)
         self.live.toggled.connect(self._set_live)
+        self.hold = QCheckBox("Hold the preview still")
+        self.hold.setObjectName("hold-preview")
+        self.hold.setToolTip("Keep what is shown as it is; training goes on, and faster")
+        self.hold.toggled.connect(self.bench.hold_preview)
         self.body.addWidget(self.live)
-        self.collapsed = collapsible("More settings", self.more)
-        self.body.addWidget(self.collapsed)
-        self._build_buttons()
-        self._build_report()
-        self._sync_all()
-        self.listen(self.session.project_changed, self._sync_all)
-        self.listen(self.session.paint_changed, self._sync_advice)
-        self.listen(self.session.job_changed, self._sync_job)
-        self.listen(self.session.training_changed, self._sync_training)
+        self.body.addWidget(self.hold)
 
     def _build_buttons(self) -> None:
         self.train = button("Train", "Train a network on the paint alone", self._train)
@@ -64,8 +83,27 @@ class TrainStep(Step):
         row.addWidget(self.pause, 1)
         row.addWidget(self.stop, 1)
         self.body.addLayout(row)
+        self.finish = button(
+            "Finish on all paint",
+            "A last round that learns from the held-out slices too; its score is that of the "
+            "round before",
+            self._finish,
+            name="finish",
+        )
+        self.leave_out = button(
+            "Leave slices out",
+            "Train once without each painted slice and score it there: an honest score where "
+            "none is held out, for as many trainings as there are slices",
+            self._leave_out,
+            name="leave-out",
+        )
+        more = QHBoxLayout()
+        more.addWidget(self.finish)
+        more.addWidget(self.leave_out)
+        self.body.addLayout(more)
 
     def _build_report(self) -> None:
+        self.before = hint("", name="before")
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
@@ -74,7 +112,9 @@ class TrainStep(Step):
         self.gauge = hint("", name="gauge")
         self.curves = CurvesWidget()
         self.plan = hint("", name="plan")
-        for widget in (self.progress, self.status, self.curves, self.gauge, self.plan):
+        for widget in (
+            self.before, self.progress, self.status, self.gauge, self.curves, self.plan
+        ):  # fmt: skip
             self.body.addWidget(widget)
 
     # sync
@@ -82,29 +122,52 @@ class TrainStep(Step):
     def _sync_all(self, *_: Any) -> None:
         self.setEnabled(self.session.project is not None)
         self._sync_forms()
-        self._sync_advice()
+        self._sync_rounds()
+        self._sync_paint()
         self._sync_job()
         self._sync_training()
 
     def _sync_forms(self, *_: Any) -> None:
         for form in (self.form, self.more):
             form.set_value(self.session.train_settings)
+        self._sync_before()
 
-    def _sync_advice(self, *_: Any) -> None:
-        if self.session.job is None:
-            self.status.setText(self.session.advice())
+    def _sync_before(self, *_: Any) -> None:
+        opened = self.session.project is not None
+        text = say_estimate(self.session.estimate, self.session.train_settings) if opened else ""
+        self.before.setText(text)
+        self.before.setVisible(bool(text))
+
+    def _sync_rounds(self, *_: Any) -> None:
+        rounds = self.session.project.rounds() if self.session.project else []
+        self.start.clear()
+        self.start.addItem("a fresh network", 0)
+        for item in rounds:
+            self.start.addItem(item.name, item.number)
+        self.start.setCurrentIndex(max(0, self.start.findData(self.session.start_from)))
+        self.start.setEnabled(bool(rounds))
+        self._sync_paint()
+
+    def _sync_paint(self, *_: Any) -> None:
+        session = self.session
+        held, trained = session.painted_held_out(), self.start.count() > 1
+        self.finish.setVisible(bool(held) and trained)
+        self.leave_out.setVisible(not held and len(session.slice_counts()) > 1)
+        if session.job is None:
+            self.status.setText(session.advice())
             self.status.setVisible(bool(self.status.text()))
 
     def _sync_job(self, *_: Any) -> None:
         job = self.session.job
-        training = job is not None and job.kind == "train"
-        self.train.setEnabled(job is None)
+        training = job is not None and job.kind in ("train", "leave_out")
+        for widget in (self.train, self.finish, self.leave_out):
+            widget.setEnabled(job is None)
         self.train.setText("Training…" if training else "Train")
         self.pause.setVisible(training)
         self.stop.setVisible(training)
         self.progress.setVisible(training)
         if job is None:
-            self._sync_advice()
+            self._sync_paint()
             return
         self.pause.setText("Resume" if job.paused else "Pause")
         self.stop.setEnabled(not job.stopping)
@@ -121,27 +184,27 @@ class TrainStep(Step):
             self.curves.show_earlier([x for x in self.session.earlier.values() if x is not log])
         self.plan.setText(log.explanation)
         self.plan.setVisible(bool(log.explanation))
-        self.gauge.setText(self._say_gauge(log.latest))
-        self.gauge.setVisible(bool(self.gauge.text()))
-
-    def _say_gauge(self, score: HeldOutScore | None) -> str:
-        if score is None:
-            return ""
-        if math.isnan(score.mean_dice):
-            return "Held-out Dice: too little held-out paint to tell."
-        text = f"Held-out Dice {score.mean_dice:.2f}"
-        if score.interval is not None:
-            text += f" (90 %: {score.interval[0]:.2f} to {score.interval[1]:.2f})"
-        rows = [f"{self.session.classes.name(v)} {d:.2f}" for v, d in score.dice.items()]
-        return f"{text} · {', '.join(rows)}" if len(rows) > 1 else text
+        text = self.session.left_out.describe() or say_score(log.latest, self.session.classes)
+        self.gauge.setText(text)
+        self.gauge.setVisible(bool(text))
 
     # clicks
 
     def _train(self) -> None:
         self.bench.attempt(self.bench.train)
 
+    def _finish(self) -> None:
+        self.bench.attempt(lambda: self.bench.train(all_paint=True))
+
+    def _leave_out(self) -> None:
+        self.bench.attempt(self.bench.leave_slices_out)
+
+    def _set_start(self, index: int) -> None:
+        self.session.start_from = self.start.itemData(index)
+
     def _set_live(self, on: bool) -> None:
         self.session.live = on
+        self.hold.setEnabled(on)
 
     def _pause(self) -> None:
         job = self.session.job

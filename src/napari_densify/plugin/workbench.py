@@ -12,25 +12,29 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from napari.layers import Labels
 from napari.utils.notifications import show_error, show_warning
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QApplication
 from superqt.utils import create_worker
 
 from napari_densify.core import requests as ask
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Failed
-from napari_densify.plugin import asking
+from napari_densify.core.events import Done, Event
 from napari_densify.plugin.activity import Activity
-from napari_densify.plugin.advice import sum_slices
 from napari_densify.plugin.asking import bounds_of
 from napari_densify.plugin.candidates import candidate_of, make_project
 from napari_densify.plugin.canvas import Canvas
+from napari_densify.plugin.engine_choice import kept_link
 from napari_densify.plugin.engine_client import EngineClient
-from napari_densify.plugin.jobs import Job, TrainingLog
+from napari_densify.plugin.grid import set_side_by_side
+from napari_densify.plugin.layers import find_layer
+from napari_densify.plugin.painter import Painter
+from napari_densify.plugin.proposal import Proposal
+from napari_densify.plugin.runner import JobRunner
 from napari_densify.plugin.session import Session
-from napari_densify.project import Project
+from napari_densify.project import Project, Round
 
 __all__ = ["Workbench", "workbench_of"]
 
@@ -47,7 +51,7 @@ def workbench_of(viewer: Any) -> Workbench:
     return _BENCHES[viewer]
 
 
-class Workbench(QObject):
+class Workbench(JobRunner):
     """Ties session, engine and viewer together.
 
     Parameters
@@ -68,13 +72,17 @@ class Workbench(QObject):
         super().__init__()
         self.session = Session()
         self.client = EngineClient(command, parent=self)
+        if command is None:
+            self.client.use(kept_link())
         self.canvas = Canvas(viewer, self.session)
+        self.painter = Painter(self.canvas, self.session)
+        self.proposal = Proposal(self.painter)
         self.activity = Activity(self.session, self)
         self.busy = ""
         self._users: set[int] = set()
         self._tokens = itertools.count()
-        self._ending = False
-        self.client.heard.connect(self.session.hear)
+        self._estimating = ""
+        self.client.heard.connect(self._heard)
         self.client.state_changed.connect(self._engine_changed)
         self.canvas.view_changed.connect(self._send_view)
         self._flushed.connect(self._strokes_flushed)
@@ -180,6 +188,19 @@ class Workbench(QObject):
         )
         self.canvas.show_project(layer)
         self.client.start()
+        self._ask_estimate()
+
+    def _ask_estimate(self) -> None:
+        """Let the engine, idle still, find out how long things take; it also warms up by that."""
+        path = str(self.session.require_project().path)
+        self._estimating = self.client.submit(ask.InfoRequest(image=path))
+
+    def _heard(self, event: Event) -> None:
+        if event.job and event.job == self._estimating:
+            if isinstance(event, Done):
+                self.session.set_estimate(event.result)
+        else:
+            self.session.hear(event)
 
     def _not_opened(self, error: Exception) -> None:
         self._set_busy("")
@@ -192,80 +213,37 @@ class Workbench(QObject):
         self.canvas.forget_project()
         self.session.close()
 
-    # jobs
+    def _engine_changed(self, state: str) -> None:
+        self.session.job_changed.emit()
 
-    def submit(self, request: ask.JobRequest) -> None:
-        """Send a job to the engine."""
-        job = self.client.submit(request)
-        self.session.begin(Job(id=job, kind=request.kind))
+    # rounds
 
-    def train(self, *, all_paint: bool = False) -> None:
-        """Train a new round.
+    def delete_round(self, made: Round) -> None:
+        """Delete a round's model and scores, and the layer of its prediction."""
+        made.delete()
+        layer = find_layer(self.canvas.viewer, "prediction", str(made.number))
+        if layer is not None:
+            self.canvas.viewer.layers.remove(layer)
+        self.session.earlier.pop(made.number, None)
 
-        Parameters
-        ----------
-        all_paint
-            On held-out slices too: the last round, when nothing is to be scored any more.
+    def show_rounds(self, numbers: Sequence[int]) -> None:
+        """Show the predictions of some rounds side by side, and no other labels.
 
         Raises
         ------
         InputError
-            With the reason if nothing can be learned.
+            If one of them is not predicted yet.
         """
-        session = self.session
-        asking.require_training(session, all_paint=all_paint)
-        session.paint.flush()
-        made = session.require_project().new_round()
-        slices = session.slice_counts()
-        counts = sum_slices(slices, without=() if all_paint else session.held_out)
-        number = len(slices) - (0 if all_paint else len(session.painted_held_out()))
-        job = self.client.submit(asking.train_request(session, made, all_paint=all_paint))
-        log = TrainingLog(slices=number, voxels=sum(counts.values()))
-        session.begin_training(Job(id=job, kind="train"), made, log)
-        if session.live:
-            self.canvas.announce_view()
-
-    def predict(self) -> None:
-        """Predict with the chosen round, the slice on screen first."""
-        self.submit(asking.predict_request(self.session, self.canvas.visible_region()))
-
-    def compare(self, methods: Sequence[str] = ("all",), truth: str = "") -> None:
-        """Score classical methods beside the chosen round, on held-out paint or on a truth."""
-        self.submit(asking.compare_request(self.session, methods, truth))
-
-    def suggest(self) -> None:
-        """Ask for the slices that are worth painting next."""
-        self.submit(asking.suggest_request(self.session))
-
-    def pause(self) -> None:
-        """Hold the job still."""
-        self.client.tell(ask.Pause())
-        self.session.change_job(paused=True)
-
-    def resume(self) -> None:
-        """Let the paused job go on."""
-        self.client.tell(ask.Resume())
-        self.session.change_job(paused=False)
-
-    def stop(self) -> None:
-        """Finish the job now and keep what was done."""
-        if self.session.job is not None:
-            self.client.tell(ask.Cancel(job=self.session.job.id))
-            self.session.change_job(stopping=True, paused=False)
-
-    def free_engine(self) -> None:
-        """End the engine: its memory, the GPU's too, is given back."""
-        self.client.free()
-
-    def _job_ended(self, job: Job, event: Done | Failed) -> None:
-        if job.kind == "suggest" and isinstance(event, Done) and self.session.suggested:
-            self.canvas.first_suggestion()
-        if self._ending:
-            self._ending = False
-            QTimer.singleShot(0, self.client.free)
-
-    def _engine_changed(self, state: str) -> None:
-        self.session.job_changed.emit()
+        viewer = self.canvas.viewer
+        layers = {n: find_layer(viewer, "prediction", str(n)) for n in numbers}
+        for number, layer in layers.items():
+            if layer is None:
+                name = self.session.require_project().round(number).name
+                raise InputError(f"{name} is not predicted yet", mend="choose it, press Predict")
+        for layer in viewer.layers:
+            if isinstance(layer, Labels) and layer is not self.canvas.paint_layer:
+                layer.visible = layer in layers.values()
+        set_side_by_side(self.canvas, True)
 
     # strokes and view, while the engine works
 
@@ -278,8 +256,14 @@ class Workbench(QObject):
     def _say_unsaved(self, reason: str) -> None:
         self._say("error", f"Strokes cannot be saved, they are kept in memory: {reason}")
 
+    def hold_preview(self, on: bool) -> None:
+        """Leave the preview as it is, or let it follow view and model again."""
+        self.session.held_still = on
+        self.canvas.announce_view()
+
     def _send_view(self, region: Region | None, generation: int) -> None:
-        bounds = None if region is None else bounds_of(region)
+        hidden = region is None or self.session.held_still
+        bounds = None if hidden else bounds_of(region)
         self.client.tell(ask.View(region=bounds, generation=generation))
 
 

@@ -1,0 +1,140 @@
+"""Jobs that the buttons ask for: sent to the engine, paused, stopped, followed by the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_densify.core import requests as ask
+from napari_densify.core.errors import InputError
+from napari_densify.core.events import Done, Failed
+from napari_densify.plugin import asking
+from napari_densify.plugin.advice import sum_slices
+from napari_densify.plugin.canvas import Canvas
+from napari_densify.plugin.engine_client import EngineClient
+from napari_densify.plugin.jobs import Job, TrainingLog
+from napari_densify.plugin.leave_out import LeaveOut
+from napari_densify.plugin.session import Session
+
+__all__ = ["JobRunner"]
+
+
+class JobRunner(QObject):
+    """Sends a session's jobs to the engine; base of `Workbench`."""
+
+    session: Session
+    client: EngineClient
+    canvas: Canvas
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ending = False
+
+    def submit(self, request: ask.JobRequest) -> None:
+        """Send a job to the engine."""
+        job = self.client.submit(request)
+        self.session.begin(Job(id=job, kind=request.kind))
+
+    def train(self, *, all_paint: bool = False) -> None:
+        """Train a new round.
+
+        Parameters
+        ----------
+        all_paint
+            On held-out slices too: the last round, when nothing is to be scored any more.
+
+        Raises
+        ------
+        InputError
+            With the reason if nothing can be learned.
+        """
+        session = self.session
+        asking.require_training(session, all_paint=all_paint)
+        session.paint.flush()
+        made = session.require_project().new_round()
+        slices = session.slice_counts()
+        counts = sum_slices(slices, without=() if all_paint else session.held_out)
+        number = len(slices) - (0 if all_paint else len(session.painted_held_out()))
+        job = self.client.submit(asking.train_request(session, made, all_paint=all_paint))
+        log = TrainingLog(slices=number, voxels=sum(counts.values()))
+        session.begin_training(Job(id=job, kind="train"), made, log)
+        if session.live:
+            self.canvas.announce_view()
+
+    def leave_slices_out(self) -> None:
+        """Train once without each painted slice, and score it there.
+
+        Raises
+        ------
+        InputError
+            If fewer than two slices are painted, or nothing can be learned.
+        """
+        session = self.session
+        asking.require_training(session, all_paint=True)
+        slices = tuple(sorted(session.slice_counts()))
+        if len(slices) < 2:
+            raise InputError("only one slice is painted", mend="paint a second one")
+        session.left_out = LeaveOut(slices)
+        session.paint.flush()
+        self._leave_next_out()
+
+    def _leave_next_out(self) -> None:
+        z = self.session.left_out.next
+        if z is not None and self.session.project is not None:
+            job = self.client.submit(asking.leave_out_request(self.session, z))
+            self.session.begin(Job(id=job, kind="leave_out", message=f"without slice {z}"))
+
+    def _left_out(self, event: Done | Failed) -> None:
+        """Go on with the next slice, unless the user stopped it or the engine broke down."""
+        session = self.session
+        if not getattr(event, "stopped", False):
+            session.left_out.finish()
+        session.training_changed.emit()
+        if session.left_out.next is None or getattr(event, "stopped", getattr(event, "fault", 0)):
+            if session.project is not None:
+                (session.project.path / asking.SCRATCH).unlink(missing_ok=True)
+            self._say("info", session.left_out.describe() or "Leaving slices out: stopped")
+        else:
+            QTimer.singleShot(0, self._leave_next_out)
+
+    def predict(self) -> None:
+        """Predict with the chosen round, the slice on screen first."""
+        self.submit(asking.predict_request(self.session, self.canvas.visible_region()))
+
+    def compare(self, methods: Sequence[str] = ("all",), truth: str = "") -> None:
+        """Score classical methods beside the chosen round, on held-out paint or on a truth."""
+        self.submit(asking.compare_request(self.session, methods, truth))
+
+    def suggest(self) -> None:
+        """Ask for the slices that are worth painting next."""
+        self.submit(asking.suggest_request(self.session))
+
+    def pause(self) -> None:
+        """Hold the job still."""
+        self.client.tell(ask.Pause())
+        self.session.change_job(paused=True)
+
+    def resume(self) -> None:
+        """Let the paused job go on."""
+        self.client.tell(ask.Resume())
+        self.session.change_job(paused=False)
+
+    def stop(self) -> None:
+        """Finish the job now and keep what was done."""
+        if self.session.job is not None:
+            self.client.tell(ask.Cancel(job=self.session.job.id))
+            self.session.change_job(stopping=True, paused=False)
+
+    def free_engine(self) -> None:
+        """End the engine: its memory, the GPU's too, is given back."""
+        self.client.free()
+
+    def _job_ended(self, job: Job, event: Done | Failed) -> None:
+        if job.kind == "suggest" and isinstance(event, Done) and self.session.suggested:
+            self.canvas.first_suggestion()
+        if job.kind == "leave_out":
+            self._left_out(event)
+        if self._ending:
+            self._ending = False
+            QTimer.singleShot(0, self.client.free)

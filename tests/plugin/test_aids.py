@@ -1,0 +1,148 @@
+"""Painting aids, pressed and clicked in a real viewer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from scipy import ndimage
+
+from napari_densify.annotations import Edit
+from napari_densify.core.errors import InputError
+from napari_densify.plugin.layers import add_quietly, find_layer, mark_layer, place_like
+from napari_densify.plugin.proposal import Boxed
+
+
+@pytest.fixture
+def predicted(hands):
+    """A project in which the truth is predicted, and the buttons of the aids."""
+    hands.open_project()
+    canvas = hands.bench.canvas
+    layer = Labels(
+        hands.truth.astype(np.uint8),
+        name="Prediction 1",
+        **place_like(canvas.image_layer, hands.session.project.spacing),
+    )
+    mark_layer(layer, "prediction", "1")
+    add_quietly(canvas.viewer, layer, below=canvas.paint_layer)
+    hands.aids = hands.dock.step("Annotate").aids
+    hands.paint_of = lambda z: np.asarray(hands.session.paint[z])
+    canvas.go_to_slice(4)
+    return hands
+
+
+def undone(hands):
+    """Take one step back."""
+    hands.click(hands.aids["undo"])
+    return hands.session.paint.counts()
+
+
+def test_a_slice_is_accepted(predicted):
+    predicted.click(predicted.aids["accept"])
+    np.testing.assert_array_equal(predicted.paint_of(4), predicted.truth[4])
+    assert set(predicted.session.slice_counts()) == {4}
+    assert undone(predicted) == {}
+
+
+def test_the_brush_copies_both_classes_and_paint_wins(predicted):
+    predicted.session.paint[4, 24, 10] = 3 - predicted.truth[4, 24, 10]
+    predicted.click(predicted.aids["brush"])
+    assert predicted.aids["brush"].isChecked()
+    predicted.stroke(4, [(24, x) for x in range(4, 44, 2)], 1)
+    paint = predicted.paint_of(4)
+    copied = paint != 0
+    assert copied[24, 6:40].all()
+    assert not copied[:18].any()
+    different = np.argwhere(copied & (paint != predicted.truth[4]))
+    assert different.tolist() == [[24, 10]]
+    assert set(np.unique(paint[copied])) == {1, 2}
+    assert sum(undone(predicted).values()) == 1
+    predicted.click(predicted.aids["brush"])
+    assert not predicted.aids["brush"].isChecked()
+    predicted.stroke(4, [(24, 6), (24, 8)], 1)
+    assert predicted.session.paint.counts()[1] > 1  # napari's own brush is back
+
+
+def test_another_tool_of_napari_ends_the_brush(predicted):
+    predicted.click(predicted.aids["brush"])
+    predicted.bench.canvas.paint_layer.mode = "fill"
+    assert not predicted.aids["brush"].isChecked()
+    names = [c.__name__ for c in predicted.bench.canvas.paint_layer.mouse_drag_callbacks]
+    assert names.count("draw") == 1
+    assert "_copy_stroke" not in names
+
+
+def test_an_object_is_copied_by_a_click(predicted):
+    pieces, _ = ndimage.label(predicted.truth[4] == 2)
+    y, x = (int(c) for c in ndimage.center_of_mass(pieces == 1))
+    predicted.click(predicted.aids["object"])
+    native = predicted.bench.canvas.viewer.window._qt_viewer.canvas.native
+    at = predicted.pixel(4, y, x)
+    QTest.mouseClick(native, Qt.LeftButton, Qt.NoModifier, at)
+    np.testing.assert_array_equal(predicted.paint_of(4) == 2, pieces == 1)
+    assert undone(predicted) == {}
+
+
+def test_a_gap_is_proposed_accepted_and_undone_in_one_step(predicted, wait_for):
+    paint, truth = predicted.session.paint, predicted.truth
+    paint[3], paint[6] = truth[3], truth[6]
+    proposal, panel = predicted.bench.proposal, predicted.dock.step("Annotate").panel
+    predicted.click(predicted.aids["propose"])
+    wait_for(lambda: proposal.edit is not None)
+    layer = find_layer(predicted.bench.canvas.viewer, "proposal")
+    assert not layer.editable
+    assert set(predicted.session.slice_counts()) == {3, 6}  # nothing is paint yet
+    assert predicted.bench.canvas.viewer.layers.selection.active.name == "Annotations"
+    predicted.click(panel.reject)
+    assert find_layer(predicted.bench.canvas.viewer, "proposal") is None
+    predicted.click(predicted.aids["propose"])
+    wait_for(lambda: proposal.edit is not None)
+    paint[4, 20, 20] = 3 - truth[4, 20, 20]
+    predicted.click(panel.accept)
+    assert set(predicted.session.slice_counts()) == {3, 4, 5, 6}
+    assert paint[4, 20, 20] == 3 - truth[4, 20, 20]
+    ball, found = truth[4:6] == 2, np.asarray(paint[4:6]) == 2
+    assert 2 * np.count_nonzero(ball & found) / (ball.sum() + found.sum()) > 0.8
+    undone(predicted)
+    assert sum(predicted.session.slice_counts()[4].values()) == 1
+    assert 5 not in predicted.session.slice_counts()
+
+
+def test_what_cannot_be_done_is_said(predicted):
+    said = []
+    predicted.session.said.connect(lambda level, text: said.append(text))
+    predicted.click(predicted.aids["propose"])
+    assert "does not lie between two painted slices" in said[-1]
+    predicted.bench.canvas.viewer.layers["Prediction 1"].visible = False
+    predicted.click(predicted.aids["accept"])
+    assert "no prediction is shown" in said[-1]
+    predicted.click(predicted.aids["brush"])
+    assert not predicted.aids["brush"].isChecked()
+    with pytest.raises(InputError, match="nothing is proposed"):
+        predicted.bench.proposal.accept()
+
+
+def test_keys_work_on_the_canvas(predicted):
+    native = predicted.bench.canvas.viewer.window._qt_viewer.canvas.native
+    QTest.keyClick(native, Qt.Key_A)
+    assert set(predicted.session.slice_counts()) == {4}
+    QTest.keyClick(native, Qt.Key_H)
+    assert predicted.session.held_out == {4}
+    QTest.keyClick(native, Qt.Key_E, Qt.ShiftModifier)
+    assert predicted.session.slice_counts() == {}
+    QTest.keyClick(native, Qt.Key_1)
+    assert predicted.bench.canvas.paint_layer.selected_label == 1
+
+
+def test_a_box_reads_as_a_whole_volume():
+    mask = np.ones((2, 3, 4), bool)
+    values = np.arange(1, 25, dtype=np.uint8)
+    edit = Edit((slice(1, 3), slice(2, 5), slice(0, 4)), mask, values)
+    boxed = Boxed(edit, (5, 6, 7))
+    full = np.zeros((5, 6, 7), np.uint8)
+    full[1:3, 2:5, :4] = values.reshape(mask.shape)
+    for key in (slice(None), 1, 4, (2, slice(3, 6)), (slice(None), 3), (slice(None), 2, 1)):
+        np.testing.assert_array_equal(boxed[key], full[key])
+    np.testing.assert_array_equal(np.asarray(boxed), full)
