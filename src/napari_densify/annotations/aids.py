@@ -23,6 +23,7 @@ from napari_densify.core.volume import ArrayLike
 
 __all__ = [
     "Edit",
+    "Point",
     "copy_object",
     "copy_prediction",
     "erase",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 Point = tuple[float, float, float]
+"""Place in a volume, in voxels (Z, Y, X); its fraction counts."""
 
 
 @dataclass(frozen=True)
