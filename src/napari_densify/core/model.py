@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from napari_densify.core.labels import ClassTable
-from napari_densify.core.normalisation import NormalisationConfig
+from napari_densify.core.normalisation import Intensity, NormalisationConfig
 from napari_densify.core.settings import FeatureConfig, NetworkConfig, Settings, Triple
 
 __all__ = ["MODEL_FORMAT", "ModelSpec"]
@@ -38,6 +38,9 @@ class ModelSpec(Settings):
         "each of them: coarse computation, full-resolution answer",
     )
     normalisation: NormalisationConfig = NormalisationConfig()
+    intensity: Intensity | None = Field(
+        None, description="Grey values of the first training volume, as measured"
+    )
     features: FeatureConfig | None = None
     feature_offset: tuple[float, ...] = Field((), description="Mean of each feature in training")
     feature_gain: tuple[float, ...] = Field((), description="One over its standard deviation")

@@ -13,6 +13,17 @@ from napari_densify.core.volume import Volume
 __all__ = ["Intensity", "NormalisationConfig", "measure_intensity", "normalise"]
 
 
+class Intensity(BaseModel):
+    """Offset and scale of each channel: ``(voxel - offset) / scale`` has mean 0, sd 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
 class NormalisationConfig(BaseModel):
     """How intensities are brought to a common range."""
 
@@ -23,17 +34,9 @@ class NormalisationConfig(BaseModel):
     high: float = Field(
         99.5, gt=50, le=100, title="High percentile", json_schema_extra={"unit": "%"}
     )
-
-
-class Intensity(BaseModel):
-    """Offset and scale of each channel: ``(voxel - offset) / scale`` has mean 0, sd 1."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    offset: tuple[float, ...]
-    scale: tuple[float, ...]
+    fixed: Intensity | None = Field(
+        None, description="Taken in place of what the volume is measured to be"
+    )
 
 
 def measure_intensity(
@@ -52,6 +55,8 @@ def measure_intensity(
         Bound on what is read; whole planes first, centre crops of huge ones.
     """
     config = config or NormalisationConfig()
+    if config.fixed is not None:
+        return config.fixed
     samples = _sample(volume, max_voxels)
     rows = [_measure_channel(channel, config) for channel in samples]
     low, high, offset, scale = (tuple(column) for column in zip(*rows, strict=True))

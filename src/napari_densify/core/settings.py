@@ -307,6 +307,18 @@ class PredictSettings(Settings):
         title="Mirrored passes",
         description="Average over this many flips and transposes; None: as the model says",
     )
+    rescale: bool = Field(
+        False,
+        title="Rescale",
+        description="Predict at the voxel size that the model was trained on, and answer at the "
+        "image's own",
+    )
+    intensities: Literal["own", "model"] = Field(
+        "own",
+        title="Intensities",
+        description="own: brought to mean and deviation of the training; model: taken as they are, "
+        "for an image recorded under the same conditions",
+    )
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", title="Precision")
     level: int = Field(0, ge=0, title="Pyramid level", description="Level of a multiscale image")
     threads: Annotated[int, Field(ge=1)] | None = Field(

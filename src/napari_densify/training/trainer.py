@@ -239,6 +239,7 @@ class _Run:
             spacing_known=first.spacing_known,
             channels=self._settings.channels,
             image_channels=first.channels,
+            intensity=self._intensities[0],
             feature_offset=self._paint.feature_offset,
             feature_gain=self._paint.feature_gain,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_densify.classical.features import feature_names
 from napari_densify.core.model import ModelSpec
+from napari_densify.inference.differences import intensity_difference
 from napari_densify.networks import LoadedModel
 
 __all__ = ["differences", "match_inputs"]
@@ -58,6 +59,8 @@ def differences(init: LoadedModel, spec: ModelSpec, fresh: list[str]) -> list[st
                 f"voxels of {_size(new)} nm, but the first model was trained on {_size(old)} nm; "
                 f"--set working_factor={factors} brings them closer"
             )
+    if spec.intensity and (said := intensity_difference(init.spec.intensity, spec.intensity)):
+        found.append(f"{said}: they are rescaled to the same mean and deviation")
     lost = {c.name for c in init.spec.classes.classes} - {c.name for c in spec.classes.classes}
     if lost:
         found.append(f"classes of the first model without paint here: {', '.join(sorted(lost))}")
