@@ -72,6 +72,22 @@ def strokes(truth: Labels, count: int, seed: int, *, share: float = 0.01) -> Lab
     return paint
 
 
+def paint_plane(
+    truth: Labels, paint: Labels, axis: int, index: int, *, seed: int, share: float = 0.005
+) -> None:
+    """Add strokes on about ``share`` of one plane across any axis, classes in turn."""
+    random = np.random.default_rng(seed)
+    plane, out = truth.take(index, axis), np.zeros(truth.take(index, axis).shape, paint.dtype)
+    classes = np.unique(plane[plane > 0])
+    for turn in range(5000):
+        if np.count_nonzero(out) >= share * plane.size:
+            break
+        _stroke(plane, out, classes[turn % len(classes)], random)
+    place: list[int | slice] = [slice(None)] * 3
+    place[axis] = index
+    paint[tuple(place)] = np.where(out > 0, out, paint[tuple(place)])
+
+
 def _stroke(plane: Labels, out: Labels, value: int, random: np.random.Generator) -> None:
     rows, columns = np.nonzero(plane == value)
     pick = random.integers(len(rows))

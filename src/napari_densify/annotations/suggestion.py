@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -128,6 +129,7 @@ def suggest_slices(
     spacing: Spacing = (1.0, 1.0, 1.0),
     count: int = 5,
     seed: int = 0,
+    axes: Sequence[str] = AXES,
 ) -> list[Suggestion]:
     """Rank the slices to paint next.
 
@@ -145,6 +147,8 @@ def suggest_slices(
         How many to name; each keeps its distance from those named before.
     seed
         Seed of the noise.
+    axes
+        Planes to choose from.
 
     Notes
     -----
@@ -156,7 +160,11 @@ def suggest_slices(
     noise = _FIRST_NOISE / np.sqrt(1 + sum(len(p) for p in painted))
     taken = [set(p) for p in painted]
     base = [
-        tally.scores(axis) * _flatness(spacing, axis) * np.exp(noise * random.standard_normal(n))
+        tally.scores(axis)
+        * _flatness(spacing, axis)
+        * _extent(tally.shape, axis)
+        * np.exp(noise * random.standard_normal(n))
+        * (AXES[axis] in axes)
         for axis, n in enumerate(tally.shape)
     ]
     found: list[Suggestion] = []
@@ -186,6 +194,12 @@ def _flatness(spacing: Spacing, axis: int) -> float:
     """Shorter over longer pixel side of the planes along an axis."""
     sides = [s for a, s in enumerate(spacing) if a != axis]
     return min(sides) / max(sides)
+
+
+def _extent(shape: Sequence[int], axis: int) -> float:
+    """Area of the planes along an axis over that of the largest: small ones teach less."""
+    areas = [math.prod(n for a, n in enumerate(shape) if a != other) for other in range(3)]
+    return areas[axis] / max(areas)
 
 
 def _describe(

@@ -104,7 +104,8 @@ class LayerUpdated(_Event):
     role: Literal["labels", "probabilities", "uncertainty", "instances", "preview"] = "labels"
     region: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
     generation: int = 0
-    final: bool = False
+    strokes: int = Field(0, description="Batches of new strokes that a preview has learned from")
+    final: bool = Field(False, description="Complete; a coarse preview is not")
     message: str = ""
 
 

@@ -6,10 +6,11 @@ painted slices cost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from napari_densify.annotations import Annotations
@@ -18,10 +19,17 @@ from napari_densify.core.labels import ClassTable, to_class_indices
 from napari_densify.core.normalisation import Intensity
 from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
-from napari_densify.inference.inputs import encode
+from napari_densify.inference.inputs import encode, feature_bank
 from napari_densify.training.plan import TrainPlan
 
-__all__ = ["Crop", "measure_features", "merge_boxes", "read_crop", "training_regions"]
+__all__ = [
+    "Crop",
+    "measure_features",
+    "merge_boxes",
+    "read_crop",
+    "repaint_crop",
+    "training_regions",
+]
 
 
 @dataclass(frozen=True)
@@ -124,25 +132,74 @@ def read_crop(
     the volume, so that painted voxels stand at every depth of a patch; otherwise
     a network of thin stacks reads depth from its zero padding.
     """
-    image = volume.read(region)
+    factor, pads = plan.working_factor, _pads(region, volume.shape, plan)
+    image = np.pad(volume.read(region), [(0, 0), *pads], mode="reflect")
+    labels = _read_labels(annotations, region, classes, held_out, pads)
+    # A patch of one slice needs features where there is paint, and nowhere else.
+    painted = np.asarray((labels >= 0).any((1, 2))) if _is_flat(plan) else None
+    encoded = encode(image, intensity, factor=factor, features=plan.features, slices=painted)
+    z0, y0, x0 = (s.start - before for s, (before, _) in zip(region, pads, strict=True))
+    return Crop(encoded.image, encoded.features, torch.from_numpy(labels), (z0, y0, x0), source)
+
+
+def repaint_crop(
+    crop: Crop,
+    annotations: Annotations,
+    region: Region,
+    *,
+    classes: ClassTable,
+    plan: TrainPlan,
+    held_out: Sequence[int] = (),
+    scale: Callable[[torch.Tensor], object],
+) -> Crop:
+    """Read the paint of a crop again; its voxels are those that were read before.
+
+    Parameters
+    ----------
+    crop
+        Crop of the same region, read earlier.
+    scale
+        Standardises features in place; only slices that were not painted before need any.
+    """
+    pads = _pads(region, annotations.shape, plan)
+    labels = _read_labels(annotations, region, classes, held_out, pads)
+    if crop.features is not None and _is_flat(plan):
+        known = crop.features.any(0).flatten(1).any(1).numpy()
+        new = np.asarray((labels >= 0).any((1, 2))) & ~known
+        if new.any() and plan.features is not None:
+            voxels = crop.image[:, new].float().numpy()
+            rows = feature_bank(voxels, plan.working_factor, plan.features)
+            scale(rows)
+            crop.features[:, torch.from_numpy(new)] = rows
+    return replace(crop, labels=torch.from_numpy(labels))
+
+
+def _is_flat(plan: TrainPlan) -> bool:
+    return plan.patch[0] == 1 and plan.working_factor[0] == 1
+
+
+def _pads(region: Region, shape: Sequence[int], plan: TrainPlan) -> list[tuple[int, int]]:
+    depth, height, width = plan.patch
+    sizes = depth + 2 * plan.slice_reach, height, width
+    return [
+        _border(s, n, p * f // 2, f)
+        for s, n, p, f in zip(region, shape, sizes, plan.working_factor, strict=True)
+    ]
+
+
+def _read_labels(
+    annotations: Annotations,
+    region: Region,
+    classes: ClassTable,
+    held_out: Sequence[int],
+    pads: Sequence[tuple[int, int]],
+) -> npt.NDArray[np.int16]:
     labels = to_class_indices(annotations.read(region), classes)
     for z in held_out:
         if region[0].start <= z < region[0].stop:
             labels[z - region[0].start] = -1
-    factor, (depth, height, width) = plan.working_factor, plan.patch
-    sizes = depth + 2 * plan.slice_reach, height, width
-    pads = [
-        _border(s, n, p * f // 2, f)
-        for s, n, p, f in zip(region, volume.shape, sizes, factor, strict=True)
-    ]
-    image = np.pad(image, [(0, 0), *pads], mode="reflect")
-    labels = np.pad(labels, pads, mode="reflect")
-    # A patch of one slice needs features where there is paint, and nowhere else.
-    flat = depth == 1 and factor[0] == 1
-    painted = np.asarray((labels >= 0).any((1, 2))) if flat else None
-    encoded = encode(image, intensity, factor=factor, features=plan.features, slices=painted)
-    z0, y0, x0 = (s.start - before for s, (before, _) in zip(region, pads, strict=True))
-    return Crop(encoded.image, encoded.features, torch.from_numpy(labels), (z0, y0, x0), source)
+    padded: npt.NDArray[np.int16] = np.pad(labels, pads, mode="reflect")
+    return padded
 
 
 def _border(side: slice, length: int, reach: int, cell: int) -> tuple[int, int]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_densify.annotations import Annotations
 from napari_densify.core.blocks import Region
 from napari_densify.core.events import HeldOutScore
+from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity
 from napari_densify.evaluation import Confusion, CrossEntropy
 from napari_densify.evaluation.bootstrap import bootstrap_rates
@@ -75,8 +78,19 @@ class HeldOutGauge:
         return score.model_copy(update={"step": state.step, "elapsed_s": elapsed_s})
 
 
+class Answering(Protocol):
+    """What can be scored: a predictor, or what answers like one."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Its classes."""
+
+    def predict_region(self, region: Region) -> npt.NDArray[np.float32]:
+        """Probabilities ``(K, Z, Y, X)``."""
+
+
 def score_paint(
-    predictor: Predictor,
+    predictor: Answering,
     annotations: Annotations,
     slices: Sequence[int],
     classes: Sequence[int] | None = None,

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 from napari_densify.core.settings import Triple
 from napari_densify.training.crops import Crop
@@ -25,6 +26,8 @@ _Patch = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor | N
 
 # Enough distinct centres for any training; bounds the memory of dense paint.
 _MAX_CENTRES = 400_000
+# Share of the patches that show what was painted last.
+_NEWEST_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,9 @@ class PatchSampler:
     margin
         Working cells (Z, Y, X) at the border of a patch where nothing is learned:
         centres keep out of it.
+    newest
+        Parts of the first volume that were painted last: a quarter of the centres
+        lie there.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class PatchSampler:
         mirror: bool = True,
         reach: int = 0,
         margin: Triple = (0, 0, 0),
+        newest: Sequence[Region] = (),
     ) -> None:
         self.crops = list(crops)
         self._patch, self._factor, self._classes = patch, factor, classes
@@ -92,6 +99,7 @@ class PatchSampler:
         self._margin = margin
         self._ends = (reach, 0, 0)
         self._centres = self._find_centres()
+        self._newest = self._find_newest(newest)
 
     @property
     def random_state(self) -> dict[str, Any]:
@@ -128,8 +136,25 @@ class PatchSampler:
             raise InputError("no annotated voxel is left to train on", mend="paint more slices")
         return painted
 
+    def _find_newest(self, regions: Sequence[Region]) -> list[npt.NDArray[np.int32]]:
+        """Centres by class that lie in some regions of the first volume."""
+        if not regions:
+            return []
+        origins = np.array([c.origin for c in self.crops])
+        first = np.array([c.source == 0 for c in self.crops])
+        low = np.array([[s.start for s in r] for r in regions])
+        high = np.array([[s.stop for s in r] for r in regions])
+        found = []
+        for rows in self._centres:
+            place = (rows[:, 1:] + origins[rows[:, 0]])[:, None]
+            inside = ((place >= low) & (place < high)).all(2).any(1) & first[rows[:, 0]]
+            found.append(rows[inside])
+        return [rows for rows in found if len(rows)]
+
     def _draw_one(self) -> _Patch:
-        centres = self._centres[self._random.integers(len(self._centres))]
+        new = bool(self._newest) and self._random.random() < _NEWEST_SHARE
+        groups = self._newest if new else self._centres
+        centres = groups[self._random.integers(len(groups))]
         number, *voxel = centres[self._random.integers(len(centres))]
         crop = self.crops[number]
         coarse = tuple(

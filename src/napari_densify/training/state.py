@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 
@@ -32,6 +33,9 @@ from napari_densify.training.teacher import guide_loss
 from napari_densify.training.transfer import match_inputs
 
 __all__ = ["TrainingState"]
+
+# Factor on the learning rate each time that the loss is not a number.
+_CALMER = 0.3
 
 
 class TrainingState:
@@ -75,6 +79,7 @@ class TrainingState:
         self.best = BestWeights()
         self.step = 0
         self.rate = 0.0
+        self.damping = 1.0  # below 1 once the loss was not a number
 
     def _start(self, init: LoadedModel | None) -> nn.Module:
         if init is None:
@@ -96,7 +101,12 @@ class TrainingState:
         return network.eval()
 
     def advance(self, batch: Batch, progress: float) -> float:
-        """Take one step; ``progress`` runs from 0 to 1 over the training."""
+        """Take one step; ``progress`` runs from 0 to 1 over the training.
+
+        Returns
+        -------
+        The loss; NaN if it or its gradient is not finite. Then nothing was changed.
+        """
         self._set_rate(progress)
         image, bank, labels = augment_batch(
             batch.image.to(self.device),  # (N, C, Z, Y, X)
@@ -133,13 +143,23 @@ class TrainingState:
             loss = loss + self.plan.guidance * guide_loss(logits[0], labels, teacher)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 12.0)
+        size = nn.utils.clip_grad_norm_(self.network.parameters(), 12.0)
+        value = float(loss.detach())
+        if not (math.isfinite(value) and bool(torch.isfinite(size))):
+            self.optimiser.zero_grad(set_to_none=True)
+            return math.nan
         self.optimiser.step()
         self.step += 1
         self.averaged.update(self.network, self.step)
-        value = float(loss.detach())
         self.schedule.observe(value, progress)
         return value
+
+    def calm(self) -> None:
+        """Go on from the averaged weights, in float32 and at a lower rate."""
+        self.network.load_state_dict(self.averaged.state_dict())
+        self.dtype = None
+        self.optimiser.state.clear()
+        self.damping *= _CALMER
 
     def judge(self, score: HeldOutScore, progress: float) -> None:
         """Learn from a score on held-out paint: the rate may drop, the weights may be kept."""
@@ -150,7 +170,9 @@ class TrainingState:
             self.best.offer(score, self.averaged.state_dict())
 
     def _set_rate(self, progress: float) -> None:
-        self.rate = self.plan.learning_rate * self.schedule.factor(progress, self.step)
+        self.rate = (
+            self.damping * self.plan.learning_rate * self.schedule.factor(progress, self.step)
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * group["scale"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from napari_densify.core.blocks import Region
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, ModelSaved, Notice, Plan, Progress, StepDone
 from napari_densify.core.files import require_room
@@ -18,7 +19,9 @@ from napari_densify.core.normalisation import measure_intensity
 from napari_densify.core.settings import TrainSettings
 from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
-from napari_densify.networks import load_model, save_model
+from napari_densify.inference.forest import Forest
+from napari_densify.inference.predictor import Predictor
+from napari_densify.networks import build_network, load_model, save_model
 from napari_densify.training.clock import Clock
 from napari_densify.training.facts import gather_facts
 from napari_densify.training.gauge import HeldOutGauge
@@ -27,9 +30,11 @@ from napari_densify.training.paint import PaintReader, TrainingSource, count_pai
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import begin_rehearsal
 from napari_densify.training.remember import remember_paint
+from napari_densify.training.rescue import Rescue
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.snapshot import load_snapshot, save_snapshot, snapshot_path
 from napari_densify.training.state import TrainingState
+from napari_densify.training.teacher import fit_forest
 from napari_densify.training.transfer import differences
 
 # More than the description of any model takes.
@@ -154,7 +159,10 @@ class _Run:
         )
         for done, total in self._paint.read():
             yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
+        yield from self._show_first()
+        self._paint.teach()
         self._sampler = make_sampler(self._paint, self._plan, len(self._table))
+        self._forest = self._fit_forest()
         self._remembers, self._memory = remember_paint(self._sources, self._table, held_out)
         if self._paint.guided:
             yield Notice(message=_GUIDED)
@@ -164,6 +172,21 @@ class _Run:
             yield Notice(message=_REMEMBERED)
         if rehearsal and rehearsal.passed():
             self._plan = self._plan.model_copy(update={"precision": "bf16"})
+
+    def _show_first(self) -> Iterator[Event]:
+        """Let a quick forest answer what is on screen, before anything that takes long."""
+        self._preview: LivePreview | None = None
+        if self._extras.preview is None:
+            return
+        first, intensity = self._sources[0], self._intensities[0]
+        held_out, spec = self._settings.held_out, self._spec()
+        self._preview = LivePreview(first, intensity, self._extras.preview, held_out)
+        self._preview.learn(self._paint.crops, spec, 0, fresh=False)
+        untrained = Predictor(
+            build_network(spec.network).eval(), spec, first.volume,
+            device=self._device, intensity=intensity,
+        )  # fmt: skip
+        yield from self._preview.first(spec, untrained, self._control)
 
     def begin(self, output: Path) -> Iterator[Event]:
         """Build the network, or take it over from an earlier model or an unfinished training."""
@@ -181,29 +204,39 @@ class _Run:
             load_snapshot(snapshot_path(output), self._state, self._sampler)
         first, intensity = self._sources[0], self._intensities[0]
         self._gauge = HeldOutGauge(first, intensity, self._settings.held_out, self._plan.steps)
-        path = self._extras.preview
-        self._preview = LivePreview(first, intensity, path) if path else None
 
     def steps(self) -> Iterator[Event]:
         """Train until the budget is used or the user stops; look up between two steps."""
         state, clock, plan = self._state, self._clock, self._plan
         clock.expect(plan)
+        rescue = Rescue(state)
         while not clock.over(state.step) and not self._control.stop:
-            loss = state.advance(self._sampler.draw(plan.batch), clock.progress(state.step))
+            loss = rescue.step(self._sampler, clock.progress(state.step))
+            for message in rescue.take_notices():
+                yield Notice(level="warning", message=message)
             yield StepDone(
                 step=state.step, loss=loss, learning_rate=state.rate, elapsed_s=clock.elapsed
             )
             yield clock.report(state.step)
             if changed := self._control.take_changed():
-                self._paint.refresh(changed)
-                seed = plan.seed + state.step
-                self._sampler = make_sampler(self._paint, plan, len(self._table), seed=seed)
+                self._take_up(changed)
             if self._gauge.due(clock.elapsed, state.step):
                 score = self._gauge.score(state, clock.elapsed)
                 state.judge(score, clock.progress(state.step))
                 yield score
             if self._preview:
                 yield from self._preview.answer(state, self._control)
+
+    def _take_up(self, changed: Sequence[Region]) -> None:
+        """Learn from what was painted meanwhile, from the newest most."""
+        plan, state = self._plan, self._state
+        self._paint.refresh(changed)
+        self._forest = None  # it has not seen them
+        self._sampler = make_sampler(
+            self._paint, plan, len(self._table), seed=plan.seed + state.step, newest=changed
+        )
+        if self._preview:
+            self._preview.learn(self._paint.crops, state.spec, state.step, fresh=True)
 
     def save(self, output: Path) -> Iterator[Event]:
         """Write the model; a stopped training can be taken up again."""
@@ -218,8 +251,10 @@ class _Run:
             "torch": torch.__version__,
         }
         spec = state.spec.model_copy(update={"training": record, "remembers": self._remembers})
+        forest = self._forest or self._fit_forest()
+        kept = self._memory | (forest.tensors() if forest else {})
         weights = state.best.weights or state.averaged.state_dict()
-        save_model(output, weights, spec, self._memory)
+        save_model(output, weights, spec, kept)
         if self._control.stop and self._plan.steps is not None:
             save_snapshot(snapshot_path(output), state, self._sampler)
         else:
@@ -229,6 +264,14 @@ class _Run:
         elif self._gauge.slices:
             yield self._gauge.score(state, clock.elapsed)
         yield ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)
+
+    def _fit_forest(self) -> Forest | None:
+        plan = self._plan
+        if not plan.forest:
+            return None
+        return fit_forest(
+            self._paint.crops, len(self._table), plan.working_factor, seed=plan.seed
+        )
 
     def _spec(self) -> ModelSpec:
         first = self._sources[0].volume
@@ -246,7 +289,12 @@ class _Run:
 
 
 def make_sampler(
-    paint: PaintReader, plan: TrainPlan, classes: int, *, seed: int | None = None
+    paint: PaintReader,
+    plan: TrainPlan,
+    classes: int,
+    *,
+    seed: int | None = None,
+    newest: Sequence[Region] = (),
 ) -> PatchSampler:
     """Sample patches from all that has been read."""
     return PatchSampler(
@@ -258,4 +306,5 @@ def make_sampler(
         mirror=plan.augment.flips,
         margin=plan.margin,
         reach=plan.slice_reach,
+        newest=newest,
     )
