@@ -1,9 +1,10 @@
-"""Kill -9 in random moments of painting and saving: every project must reopen, complete.
+"""Kill -9 in random moments of painting, saving, training and predicting.
 
 A child process paints, undoes, erases, saves settings, adds rounds and history, and
 tells through a pipe what it is about to do. It is killed at a random moment. Then the
 project must open; every chunk on disk must be exactly what it was after one of the
-strokes (never half of one), and no stroke older than a second may be missing.
+strokes (never half of one), and no stroke older than a second may be missing. Every
+second kill hits an engine that trains and predicts as well: `benchmarks.kill_engine`.
 
     python -m benchmarks.kill_project --kills 500
 """
@@ -17,6 +18,8 @@ import os
 import signal
 import tempfile
 import time
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -52,11 +55,34 @@ class Report:
     kills: int = 0
     strokes: int = 0
     oldest_lost_s: float = 0.0
+    during: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
+    def add(
+        self, ledger: Ledger, age: float, wrong: list[str], grace_s: float, *, during: str
+    ) -> None:
+        """Enter the outcome of one kill."""
+        self.kills += 1
+        self.during[during] += 1
+        self.strokes += len(ledger.strokes)
+        self.oldest_lost_s = max(self.oldest_lost_s, age)
+        if age > grace_s:
+            wrong = [*wrong, f"a stroke {age:.2f} s old is lost"]
+        self.failures += [f"kill {self.kills} ({during}): {text}" for text in wrong]
 
-def work(path: str, seed: int, say: Connection) -> None:
-    """Paint and save until killed (the child process)."""
+    def join(self, other: Report) -> Report:
+        """Sum of two runs."""
+        return Report(
+            self.kills + other.kills,
+            self.strokes + other.strokes,
+            max(self.oldest_lost_s, other.oldest_lost_s),
+            self.during + other.during,
+            self.failures + other.failures,
+        )
+
+
+def work(path: str, seed: int, say: Connection, rounds: bool = True) -> None:
+    """Paint and save until killed (the child process); ``rounds`` that hold no model too."""
     rng = np.random.default_rng(seed)
     project = Project.open(path)
     painted = project.painted()
@@ -75,7 +101,7 @@ def work(path: str, seed: int, say: Connection) -> None:
         elif action < 0.98:
             say.send(("log", count))
             project.log("train", {"count": count})
-        elif action < 0.99:
+        elif action < 0.99 and rounds:
             made = project.new_round()
             made.model.write_bytes(b"weights")
             say.send(("round", made.number))
@@ -99,21 +125,31 @@ def kill_once(path: Path, seed: int, longest_s: float, context: Any) -> tuple[Le
     child = context.Process(target=work, args=(str(path), seed, say))
     child.start()
     say.close()
-    ledger = Ledger()
-    if not hear.poll(60):
-        raise RuntimeError("the child never painted")
-    end = time.monotonic() + np.random.default_rng(seed).uniform(0.0, longest_s)
-    while (left := end - time.monotonic()) > 0:
-        if hear.poll(left):
-            note(ledger, hear.recv())
+    ledger = listen(hear, np.random.default_rng(seed).uniform(0.0, longest_s))
     killed = time.monotonic()
     os.kill(child.pid, signal.SIGKILL)
     child.join()
-    while True:
-        try:
+    drain(hear, ledger)
+    return ledger, killed
+
+
+def listen(hear: Connection, seconds: float) -> Ledger:
+    """Write down what a child says, for a time that begins with its first word."""
+    ledger = Ledger()
+    if not hear.poll(60):
+        raise RuntimeError("the child never painted")
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if hear.poll(left):
             note(ledger, hear.recv())
-        except (EOFError, OSError):
-            return ledger, killed
+    return ledger
+
+
+def drain(hear: Connection, ledger: Ledger) -> None:
+    """Write down what a dead child had said."""
+    with suppress(EOFError, OSError):
+        while True:
+            note(ledger, hear.recv())
 
 
 def note(ledger: Ledger, message: tuple[Any, ...]) -> None:
@@ -145,7 +181,7 @@ def check(path: Path, before: np.ndarray, ledger: Ledger, killed: float) -> tupl
         if painted.store.damaged:
             wrong.append(f"damaged chunks: {painted.store.damaged}")
         painted.close()
-        logged = {s["settings"]["count"] for s in project.history()}
+        logged = {s["settings"].get("count") for s in project.history()}
         if set(ledger.logged[:-1]) - logged:
             wrong.append("history lost a step")
         if set(ledger.rounds) - {r.number for r in project.rounds()}:
@@ -220,8 +256,7 @@ def run(
     grace_s
         Strokes older than this must be on disk.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["napari_densify.project"])
+    context = forkserver(["napari_densify.project"])
     path = folder / "kïlled project.densify"
     Project.create(path, shape=SHAPE, classes=CLASSES).close()
     report = Report()
@@ -230,13 +265,15 @@ def run(
         ledger, killed = kill_once(path, seed * 100_000 + number, longest_s, context)
         wrong, age = check(path, before, ledger, killed)
         before = AnnotationStore(path / "annotations.zarr", read_only=True).read(everything())
-        report.kills += 1
-        report.strokes += len(ledger.strokes)
-        report.oldest_lost_s = max(report.oldest_lost_s, age)
-        if age > grace_s:
-            wrong.append(f"a stroke {age:.2f} s old is lost")
-        report.failures += [f"kill {number}: {text}" for text in wrong]
+        report.add(ledger, age, wrong, grace_s, during="paint")
     return report
+
+
+def forkserver(preload: list[str]) -> Any:
+    """Return a context whose children start quickly, with these modules loaded."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(preload)
+    return context
 
 
 def main() -> None:
@@ -244,9 +281,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--what", choices=("both", "paint", "engine"), default="both")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        report = run(Path(folder), kills=options.kills, seed=options.seed)
+    from benchmarks import kill_engine  # it imports this module
+
+    report = Report()
+    # The engine's children come first: what the fork server has loaded serves the others too.
+    for what, act in (("engine", kill_engine.run), ("paint", run)):
+        kills = options.kills // 2 if options.what == "both" else options.kills
+        if options.what in (what, "both"):
+            with tempfile.TemporaryDirectory() as folder:
+                report = report.join(act(Path(folder), kills=kills, seed=options.seed))
     print(json.dumps(report.__dict__))
     raise SystemExit(bool(report.failures))
 
