@@ -11,8 +11,10 @@ from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import NetworkConfig, PredictSettings
 from napari_densify.core.volume import Volume
-from napari_densify.inference.volume import Outputs, block_size, predict_volume
-from napari_densify.io import create_sink, open_labels
+from napari_densify.inference.ladder import Ladder
+from napari_densify.inference.tiling import Tiling, block_size, chunk_size
+from napari_densify.inference.volume import Outputs, predict_volume
+from napari_densify.io import create_sink, open_image, open_labels
 from napari_densify.networks import build_network
 
 CONFIG = NetworkConfig(
@@ -67,8 +69,11 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     finish(out)
 
     control, out = JobControl(), outputs(twice)
+    finished = 0
     for event in predict_volume(network(), SPEC, IMAGE, out, SETTINGS, control=control):
-        control.stop = event.kind == "progress" and event.done >= 5
+        finished = int(event.done)
+        control.stop = finished >= 5
+    assert 5 <= finished <= 6  # one that was computed already is written too
     for sink in out.sinks:
         sink.abort()  # a .zarr keeps its finished blocks
     assert (read(twice) == 0).any()
@@ -76,8 +81,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     again = SETTINGS.model_copy(update={"resume": True})
     events = list(predict_volume(network(), SPEC, IMAGE, out, again))
     finish(out)
-    assert len(events) == 16 - 5
-    np.testing.assert_array_equal(read(twice), read(once))
+    assert len(events) == 16 - finished
+    for name in ("labels", "probabilities", "uncertainty"):
+        first, second = (open_image(f / f"{name}.zarr").read() for f in (once, twice))
+        np.testing.assert_array_equal(first, second)
 
 
 def test_blocks_near_the_view_come_first(tmp_path: Path) -> None:
@@ -103,6 +110,84 @@ def test_only_the_region_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(9, 512, 512), (4096, 4096, 4096), (1, 30, 30), (250, 250, 250)])
 def test_blocks_stay_small_whatever_the_volume(shape: tuple[int, int, int]) -> None:
-    size = block_size(shape, (1, 2, 2))
-    assert np.prod(size) <= 4 * 1_500_000
+    size = block_size(shape, SPEC.model_copy(update={"working_factor": (1, 2, 2)}))
+    assert np.prod(size) <= 4 * 2_400_000
     assert all(s >= 1 for s in size)
+    assert all(b % c == 0 for b, c in zip(size, chunk_size(size), strict=True))
+
+
+class Counting(torch.nn.Module):
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = network()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        CALLS.append(tuple(x.shape))
+        return self.inner(x)
+
+
+CALLS: list[tuple[int, ...]] = []
+
+
+def test_empty_blocks_are_computed_once(tmp_path: Path) -> None:
+    image = np.full((4, 40, 40), 7, np.uint8)
+    image[0] = IMAGE.data[0]
+    CALLS.clear()
+    out = outputs(tmp_path)
+    list(predict_volume(Counting(), SPEC, Volume(image), out, SETTINGS))
+    finish(out)
+    assert 4 < len(CALLS) < 4 + 12  # the next one may be on its way already
+    assert len(np.unique(read(tmp_path)[1:])) == 1
+
+
+class Tight(torch.nn.Module):
+    """Network that runs out of memory with more than so much at once."""
+
+    def __init__(self, slices: int, edge: int, error: type[Exception]) -> None:
+        super().__init__()
+        self.inner, self.limits, self.error = network(), (slices, edge), error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[0] > self.limits[0] or max(x.shape[3:]) > self.limits[1]:
+            raise self.error("CUDA out of memory. Tried to allocate 2 GiB")
+        return self.inner(x)
+
+
+WHOLE = PredictSettings(device="cpu", precision="float32")
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, RuntimeError])
+def test_out_of_memory_takes_less_at_once_and_says_so(tmp_path: Path, error: type) -> None:
+    plenty, tight = outputs(tmp_path / "plenty"), outputs(tmp_path / "tight")
+    list(predict_volume(network(), SPEC, IMAGE, plenty, WHOLE))
+    events = list(predict_volume(Tight(1, 24, error), SPEC, IMAGE, tight, WHOLE))
+    said = [e.message for e in events if e.kind == "notice"]
+    assert ["2 slice(s)" in said[0], "1 slice(s)" in said[1]] == [True, True]
+    assert "4x20x20 voxels" in said[-1]
+    finish(plenty)
+    finish(tight)
+    np.testing.assert_array_equal(read(tmp_path / "tight"), read(tmp_path / "plenty"))
+
+
+def test_no_room_even_for_the_smallest_tile(tmp_path: Path) -> None:
+    net = Tight(0, 0, torch.OutOfMemoryError)
+    with pytest.raises(MemoryError, match="smallest tile"):
+        list(predict_volume(net, SPEC, IMAGE, outputs(tmp_path), WHOLE))
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None:
+    net = Tight(0, 0, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        list(predict_volume(net, SPEC, IMAGE, outputs(tmp_path), WHOLE))
+
+
+def test_after_the_smallest_tile_comes_the_cpu() -> None:
+    ladder = Ladder(Tiling((1, 16, 16), 1), torch.device("meta"), (1, 1, 1))
+    ladder.step_down(MemoryError())
+    assert ladder.device.type == "cpu"
+    assert ladder.tiling == Tiling((1, 16, 16), 1)
+    assert "CPU" in ladder.notices[-1]
+    with pytest.raises(MemoryError):
+        ladder.step_down(MemoryError())

@@ -208,6 +208,12 @@ class TrainSettings(Settings):
         description="Weight of a random forest's opinion on unpainted voxels of painted slices; "
         "used where strokes leave gaps, 0: off",
     )
+    forest: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        title="Forest",
+        description="Weight of a random forest that is stored with the model and has its say in "
+        "every prediction, 0: off",
+    )
     subvoxel: bool | None = Field(
         None,
         title="Sub-voxel output",
@@ -323,6 +329,11 @@ class PredictSettings(Settings):
     level: int = Field(0, ge=0, title="Pyramid level", description="Level of a multiscale image")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, title="Threads", description="CPU threads; None: all"
+    )
+    workers: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        title="Workers",
+        description="Processes of --cluster local or slurm; None: one a core or GPU, slurm: 4 jobs",
     )
 
 

@@ -19,7 +19,8 @@ __all__ = ["estimate_prediction", "middle", "reading_speed"]
 # Enough for a figure that is right within a third; about a second on two cores.
 _PREDICTED_VOXELS = 200_000
 _READ_VOXELS = 4_000_000
-_FLOAT_BYTES = 4
+# Painted slices for which the memory of a training is told.
+_PAINTED = 5
 
 
 class _Nowhere:
@@ -50,16 +51,19 @@ def estimate_prediction(volume: Volume) -> dict[str, Any]:
     Returns
     -------
     ``predict_s`` for the whole volume, ``predict_bytes`` of a block at work,
-    ``device``, and ``plan`` (why this network).
+    ``device``, ``plan`` (why this network) and ``train`` (cost of a training).
     """
-    from napari_densify.inference.device import describe_device, select_device
-    from napari_densify.inference.volume import Outputs, block_size, predict_volume
+    from napari_densify.inference.device import compute_budget, describe_device, select_device
+    from napari_densify.inference.tiling import predicted_bytes
+    from napari_densify.inference.volume import Outputs, predict_volume
     from napari_densify.networks import build_network
+    from napari_densify.training.cost import estimate_cost
     from napari_densify.training.facts import gather_facts
     from napari_densify.training.plan import resolve_plan, spec_from_plan
 
     device = select_device()
-    plan = resolve_plan(TrainSettings(), gather_facts([volume], {1: 1, 2: 1}, device.type))
+    facts = gather_facts([volume], {1: 1, 2: 1}, device.type)
+    plan = resolve_plan(TrainSettings(), facts)
     spec = spec_from_plan(
         plan,
         classes=ClassTable.default(),
@@ -78,14 +82,12 @@ def estimate_prediction(volume: Volume) -> dict[str, Any]:
     for _ in events:
         pass
     seconds = time.perf_counter() - start
-    block = math.prod(block_size(volume.shape, plan.working_factor))
-    cells = block / math.prod(plan.working_factor)
-    width = plan.network.in_channels + 3 * max(plan.network.encoder[0])
     return {
         "predict_s": round(seconds * math.prod(volume.shape) / math.prod(region_shape(part)), 1),
-        "predict_bytes": round(cells * width * _FLOAT_BYTES + block * volume.channels * 6),
+        "predict_bytes": predicted_bytes(spec, volume.shape, compute_budget(device)),
         "device": describe_device(device),
         "plan": plan.explanation,
+        "train": estimate_cost(plan, facts, _PAINTED, device=device, measure=True),
     }
 
 

@@ -9,10 +9,15 @@ from napari_densify.core.errors import InputError
 __all__ = [
     "autocast_dtype",
     "available_devices",
+    "compute_budget",
     "describe_device",
     "needs_rehearsal",
     "select_device",
 ]
+
+# A laptop's share on the CPU, whatever the machine has: memory stays flat.
+_CPU_BYTES = 1_000_000_000
+_GPU_SHARE = 0.4
 
 
 def available_devices() -> list[str]:
@@ -56,6 +61,17 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads)"
     return str(device)
+
+
+def compute_budget(device: torch.device) -> int:
+    """Bytes that one forward pass may take: a share of the device's memory, never all of it.
+
+    It doesn't depend on what happens to be free, so that a run that is gone on with
+    computes the same tiles.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory * _GPU_SHARE)
+    return _CPU_BYTES
 
 
 def autocast_dtype(

@@ -18,12 +18,14 @@ __all__ = [
     "Encoded",
     "class_scores",
     "encode",
+    "feature_bank",
     "fine_logits",
     "input_channels",
     "network_input",
     "pad_to_cells",
     "scale_features",
     "spec_logits",
+    "standardise",
 ]
 
 
@@ -93,18 +95,36 @@ def encode(
     threads
         CPU threads for the features.
     """
-    voxels = pad_to_cells(normalise(image, intensity), factor)
-    bank = None
-    if features is not None:
-        coarse = _cell_means(voxels, factor)
-        wanted = slice(None) if slices is None else slices
-        rows = [
-            compute_features(c[wanted], features, dtype=np.float16, threads=threads) for c in coarse
-        ]
-        filled = np.zeros((sum(map(len, rows)), *coarse.shape[1:]), np.float16)
-        filled[:, wanted] = np.concatenate(rows)
-        bank = torch.from_numpy(filled)
+    voxels = standardise(image, intensity, factor)
+    bank = feature_bank(voxels, factor, features, slices, threads) if features else None
     return Encoded(torch.from_numpy(voxels.astype(np.float16)), bank)
+
+
+def standardise(
+    image: npt.NDArray[Any], intensity: Intensity, factor: Triple
+) -> npt.NDArray[np.float32]:
+    """Normalise ``(C, Z, Y, X)`` voxels and extend them to whole working cells."""
+    return pad_to_cells(normalise(image, intensity), factor)
+
+
+def feature_bank(
+    voxels: npt.NDArray[np.float32],
+    factor: Triple,
+    features: FeatureConfig,
+    slices: npt.NDArray[np.bool_] | None = None,
+    threads: int | None = None,
+) -> torch.Tensor:
+    """Features ``(F, z, y, x)`` float16 of standardised voxels; see :func:`encode`."""
+    coarse = _cell_means(voxels, factor)
+    wanted = slice(None) if slices is None else slices
+    rows = [
+        compute_features(c[wanted], features, dtype=np.float16, threads=threads) for c in coarse
+    ]
+    if slices is None or slices.all():
+        return torch.from_numpy(rows[0] if len(rows) == 1 else np.concatenate(rows))
+    filled = np.zeros((sum(map(len, rows)), *coarse.shape[1:]), np.float16)
+    filled[:, wanted] = np.concatenate(rows)
+    return torch.from_numpy(filled)
 
 
 def scale_features(

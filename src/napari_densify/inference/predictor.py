@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,24 +11,33 @@ import torch
 from torch import nn
 
 from napari_densify.classical.features import feature_halo
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Region, block_grid, region_shape
 from napari_densify.core.errors import InputError
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity, measure_intensity
 from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
-from napari_densify.inference.device import autocast_dtype
+from napari_densify.inference.device import autocast_dtype, compute_budget
+from napari_densify.inference.folding import fold_norms
+from napari_densify.inference.forest import Forest, opinion_pool
 from napari_densify.inference.inputs import (
     class_scores,
-    encode,
+    feature_bank,
     network_input,
     scale_features,
     spec_logits,
+    standardise,
 )
+from napari_densify.inference.ladder import Ladder, is_out_of_memory
 from napari_densify.inference.memory import PaintMemory
+from napari_densify.inference.stages import Stopwatch
+from napari_densify.inference.tiling import block_size, is_slicewise, plan_tiling
 from napari_densify.networks import SameSize
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "Prepared"]
+
+# Convolutions are fastest in it, in both precisions, on CPUs and GPUs.
+_LAYOUT = torch.channels_last_3d
 
 # Flips (of the last two axes) and transposes, the most different ones first.
 _TURNS: tuple[tuple[tuple[int, ...], bool], ...] = (
@@ -36,19 +46,48 @@ _TURNS: tuple[tuple[tuple[int, ...], bool], ...] = (
 )  # fmt: skip
 
 
+Empty = tuple[tuple[float, ...], tuple[int, ...], tuple[tuple[int, int], ...]]
+"""Value of each channel, shape as read, bounds of the answer in it."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A tile that is read and encoded: what the network needs, still on the CPU.
+
+    Attributes
+    ----------
+    region
+        Voxels of the volume that are to be answered.
+    voxels
+        ``(C, Z, Y, X)`` standardised intensities with their halo.
+    features
+        ``(F, z, y, x)`` on the working grid, or None.
+    crop
+        ``region`` within the network's answer.
+    empty
+        Recognises a tile whose voxels are all alike, to be answered only once; else None.
+    """
+
+    region: Region
+    voxels: torch.Tensor
+    features: torch.Tensor | None
+    crop: Region
+    empty: Empty | None = None
+
+
 class Predictor:
     """A trained network bound to one volume.
 
     Parameters
     ----------
     network
-        Network in evaluation mode, on ``device``.
+        Network in evaluation mode; it isn't changed.
     spec
         What the model knows of itself.
     volume
         Image to be predicted.
     device
-        Where the network is.
+        Where to compute.
     precision
         ``auto``, ``float32``, ``bf16`` or ``fp16``.
     mirrors
@@ -57,6 +96,15 @@ class Predictor:
         Intensities of the volume; measured if not given.
     memory
         Paint of this very volume, whose interpolation is weighed in.
+    forest
+        Forest that was trained with the network; weighed in as the model says.
+    threads
+        CPU threads for features; all by default.
+
+    Attributes
+    ----------
+    watch
+        Seconds spent in each stage so far.
 
     Raises
     ------
@@ -75,6 +123,8 @@ class Predictor:
         mirrors: int = 1,
         intensity: Intensity | None = None,
         memory: PaintMemory | None = None,
+        forest: Forest | None = None,
+        threads: int | None = None,
     ) -> None:
         if volume.channels != spec.image_channels:
             raise InputError(
@@ -83,12 +133,24 @@ class Predictor:
                 where=volume.source or volume.name,
                 mend="choose the same channels with --channels",
             )
-        self.spec, self.volume, self.device = spec, volume, device
-        self._network = SameSize(network, spec.network)
-        self._dtype = autocast_dtype(device, precision)
-        self._turns = _TURNS[:mirrors]
-        self._memory = memory
-        self._intensity = intensity or measure_intensity(volume, spec.normalisation)
+        self.spec, self.volume, self.watch = spec, volume, Stopwatch()
+        self._folded, self._precision = fold_norms(network), precision
+        self._turns, self._memory, self._threads = _TURNS[:mirrors], memory, threads
+        self._trees = forest
+        self.intensity = intensity or measure_intensity(volume, spec.normalisation)
+        self._slicewise = is_slicewise(spec)
+        self._answers: dict[Empty | None, npt.NDArray[np.float32]] = {}
+        block = block_size(volume.shape, spec)
+        tiling = plan_tiling(spec, block, compute_budget(device))
+        self._ladder = Ladder(tiling, device, spec.working_factor)
+        self._place(device)
+
+    def _place(self, device: torch.device) -> None:
+        self.device = device
+        self._forest = None if self._trees is None else self._trees.to(device)
+        self._dtype = autocast_dtype(device, self._precision)
+        network = self._folded.to(device).to(memory_format=_LAYOUT)  # type: ignore[call-overload]
+        self._network = SameSize(network, self.spec.network)
 
     @property
     def halo(self) -> Triple:
@@ -102,6 +164,19 @@ class Predictor:
         )
         return z, y, x
 
+    def take_notices(self) -> list[str]:
+        """Return what the user should know since the last call, and forget it."""
+        notices, self._ladder.notices = self._ladder.notices, []
+        return notices
+
+    def tiles(self, region: Region) -> list[Region]:
+        """Cut a region into what is computed at once."""
+        return [_within(b.write, region) for b in block_grid(region_shape(region), self._tile)]
+
+    @property
+    def _tile(self) -> Triple:
+        return self._ladder.tiling.tile
+
     def predict_region(self, region: Region) -> npt.NDArray[np.float32]:
         """Predict class probabilities.
 
@@ -114,27 +189,110 @@ class Predictor:
         -------
         ``(K, Z, Y, X)`` float32; sums to 1 over the classes.
         """
-        image, inner = self._read(region)
-        factor = self.spec.working_factor
-        slices = np.zeros(image.shape[1] // factor[0], bool)
-        ends = self.spec.slice_reach
-        slices[ends : len(slices) - ends] = True
-        encoded = encode(
-            image, self._intensity, factor=factor, features=self.spec.features, slices=slices
-        )
+        tiles = self.tiles(region)
+        if len(tiles) == 1:
+            return self.compute(self.prepare(region))
+        out = np.empty((len(self.spec.classes), *region_shape(region)), np.float32)
+        for tile in tiles:
+            out[(slice(None), *_relative(tile, region))] = self.compute(self.prepare(tile))
+        return out
+
+    def prepare(self, region: Region) -> Prepared:
+        """Read and encode a tile; may run in another thread than :meth:`compute`."""
+        with self.watch("read"):
+            image, inner = self._read(region)
+            empty = _recognise(image, inner) if self._memory is None else None
+        if empty is not None and empty in self._answers:
+            return Prepared(region, torch.empty(0), None, inner, empty)
+        spec, ends = self.spec, self.spec.slice_reach
+        with self.watch("normalise"):
+            voxels = standardise(image, self.intensity, spec.working_factor)
         fine, coarse = self._without_feature_halo(image.shape[1:])
-        voxels = encoded.image[fine][None].to(self.device)
         bank = None
-        if encoded.features is not None:
-            depth = encoded.features.shape[1]
-            cropped = encoded.features[coarse][:, ends : depth - ends]
-            scaled = scale_features(cropped, self.spec.feature_offset, self.spec.feature_gain)
-            bank = scaled[None].to(self.device)
-        probabilities = self._averaged(voxels, bank)
-        skipped = (self.spec.slice_reach * factor[0], fine[2].start, fine[3].start)
-        crop = tuple(slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
-        out: npt.NDArray[np.float32] = probabilities[(slice(None), *crop)].cpu().numpy()
-        return out if self._memory is None else _weigh(out, self._memory.log_prior(region))
+        if spec.features is not None:
+            with self.watch("features"):
+                depth = voxels.shape[1] // spec.working_factor[0]
+                slices = np.zeros(depth, bool)
+                slices[ends : depth - ends] = True
+                full = feature_bank(
+                    voxels, spec.working_factor, spec.features, slices, self._threads
+                )
+                cropped = full[coarse][:, ends : depth - ends]
+                bank = scale_features(cropped, spec.feature_offset, spec.feature_gain)
+        skipped = (ends * spec.working_factor[0], fine[2].start, fine[3].start)
+        z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
+        with self.watch("normalise"):
+            half = torch.from_numpy(voxels[fine].astype(np.float16))
+        return Prepared(region, half, bank, (z, y, x), empty)
+
+    def compute(self, prepared: Prepared) -> npt.NDArray[np.float32]:
+        """Predict a prepared tile: ``(K, Z, Y, X)`` float32.
+
+        When memory runs out less is computed at once from then on: see
+        :meth:`take_notices`.
+
+        Raises
+        ------
+        MemoryError
+            If the smallest tile doesn't fit either.
+        """
+        if prepared.empty in self._answers:
+            return self._answers[prepared.empty]
+        if len(self.tiles(prepared.region)) > 1:  # prepared before memory ran out
+            return self.predict_region(prepared.region)
+        try:
+            answer = self._compute(prepared)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            self._ladder.step_down(error)
+        else:
+            if prepared.empty is not None:
+                self._answers = {prepared.empty: answer}
+            return answer
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if self._ladder.device != self.device:
+            self._place(self._ladder.device)
+        return self.predict_region(prepared.region)
+
+    def _compute(self, prepared: Prepared) -> npt.NDArray[np.float32]:
+        depth = prepared.voxels.shape[1] // self.spec.working_factor[0] - 2 * self.spec.slice_reach
+        slab = self._ladder.tiling.slab if self._slicewise else depth
+        z, y, x = prepared.crop
+        out = np.empty((len(self.spec.classes), *region_shape(prepared.region)), np.float32)
+        for start in range(0, depth, slab):
+            stop = min(start + slab, depth)
+            low, high = (n * self.spec.working_factor[0] for n in (start, stop))
+            low, high = max(low, z.start), min(high, z.stop)
+            if low >= high:
+                continue  # halo of a slice-wise network
+            answer = self._slab(prepared, start, stop)
+            offset = start * self.spec.working_factor[0]
+            with self.watch("copy"):
+                inner = answer[:, low - offset : high - offset, y, x]
+                out[:, low - z.start : high - z.start] = inner.cpu().numpy()
+        if self._memory is None:
+            return out
+        with self.watch("blend"):
+            return _weigh(out, self._memory.log_prior(prepared.region))
+
+    def _slab(self, prepared: Prepared, start: int, stop: int) -> torch.Tensor:
+        """Probabilities ``(K, Z, Y, X)`` of some slices of a tile, halo in the plane included."""
+        cell, ends = self.spec.working_factor[0], self.spec.slice_reach
+        with self.watch("copy"):
+            voxels = prepared.voxels[:, start * cell : (stop + 2 * ends) * cell]
+            bank = None if prepared.features is None else prepared.features[:, start:stop]
+            voxels = voxels[None].to(self.device)
+            bank = None if bank is None else bank[None].to(self.device)
+        with self.watch("network"):
+            answer = self._averaged(voxels, bank)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+        if self._forest is None or bank is None:
+            return answer
+        with self.watch("blend"):
+            return opinion_pool(answer, self._forest.predict(bank[0]), self.spec.forest)
 
     def _read(self, region: Region) -> tuple[npt.NDArray[Any], Region]:
         """Read a region with its halo; mirror where the halo leaves the volume."""
@@ -186,11 +344,15 @@ class Predictor:
             self.spec.neighbours,
             self.spec.neighbour_step,
         )
+        if self._slicewise:  # (1, C, z, y, x) to (z, C, 1, y, x)
+            inputs = inputs.transpose(0, 2)
+        inputs = inputs.contiguous(memory_format=_LAYOUT)
         with torch.autocast(
             self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None
         ):
             raw = self._network(inputs if self._dtype else inputs.float())
         assert isinstance(raw, torch.Tensor)  # several only in training mode
+        raw = raw.transpose(0, 2) if self._slicewise else raw
         return class_scores(spec_logits(raw.float(), self.spec), self.spec)
 
     @staticmethod
@@ -213,3 +375,24 @@ def _weigh(
     np.exp(log, out=log)
     log /= log.sum(0, keepdims=True)
     return log
+
+
+def _recognise(image: npt.NDArray[Any], inner: Region) -> Empty | None:
+    """Say what tells a constant tile ``(C, Z, Y, X)`` from others; None if it isn't constant."""
+    first = image[:, :1, :1, :1]
+    if (image[:, ::7, ::61, ::61] != first).any() or (image != first).any():
+        return None
+    bounds = tuple((s.start, s.stop) for s in inner)
+    return tuple(float(v) for v in first.ravel()), image.shape, bounds
+
+
+def _within(part: Region, whole: Region) -> Region:
+    """Move a box that is relative to ``whole`` to where it lies in the volume."""
+    z, y, x = (slice(p.start + w.start, p.stop + w.start) for p, w in zip(part, whole, strict=True))
+    return z, y, x
+
+
+def _relative(part: Region, whole: Region) -> Region:
+    """Bounds of a box of the volume relative to ``whole``."""
+    z, y, x = (slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True))
+    return z, y, x

@@ -1,73 +1,36 @@
-"""Prediction of a whole volume, block by block, in bounded memory."""
+"""Prediction of a whole volume, block by block, in bounded memory.
+
+Reading and encoding the next tile, the network, and converting and writing the last
+block go on at the same time, each in a thread of its own.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_densify.core.blocks import Block, Region, block_grid, full_region, parse_region
+from napari_densify.core.blocks import Block, Region, full_region, parse_region
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, Notice, Progress
-from napari_densify.core.labels import label_dtype
 from napari_densify.core.model import ModelSpec
-from napari_densify.core.settings import PredictSettings, Triple
+from napari_densify.core.settings import PredictSettings
 from napari_densify.core.volume import Volume
 from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
+from napari_densify.inference.forest import Forest
 from napari_densify.inference.memory import recall
-from napari_densify.inference.predictor import Predictor
+from napari_densify.inference.order import BlockQueue, Grid
+from napari_densify.inference.predictor import Predictor, Prepared
+from napari_densify.inference.stages import Stopwatch
+from napari_densify.inference.tiling import block_size
+from napari_densify.inference.writing import Outputs, Pieces
 
-__all__ = ["Outputs", "block_size", "predict_volume"]
-
-# Voxels of a block on the working grid: bounds memory at about 2 GB with features.
-_BLOCK_CELLS = 1_500_000
-_EDGE = 512
-
-
-class BlockSink(Protocol):
-    """Where blocks of a result go (``io.create_sink`` makes them)."""
-
-    def write(self, region: Region, array: npt.NDArray[Any]) -> None:
-        """Write ``(z, y, x)`` or ``(C, z, y, x)`` values."""
-        ...
-
-    def done(self, index: tuple[int, int, int]) -> None:
-        """Remember that a block is complete."""
-        ...
-
-    def is_done(self, index: tuple[int, int, int]) -> bool:
-        """Whether an earlier run finished this block."""
-        ...
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What is written: labels, and probabilities and uncertainty where wanted.
-
-    Attributes
-    ----------
-    labels
-        ``(Z, Y, X)`` label codes.
-    probabilities
-        ``(K, Z, Y, X)`` uint8, 255 is certain.
-    uncertainty
-        ``(Z, Y, X)`` uint8, entropy over its maximum, 255 is a coin toss.
-    """
-
-    labels: BlockSink
-    probabilities: BlockSink | None = None
-    uncertainty: BlockSink | None = None
-
-    @property
-    def sinks(self) -> list[BlockSink]:
-        """The sinks that are in use."""
-        return [s for s in (self.labels, self.probabilities, self.uncertainty) if s is not None]
+__all__ = ["Outputs", "make_predictor", "predict_volume", "resolve_mirrors"]
 
 
 def predict_volume(
@@ -79,6 +42,7 @@ def predict_volume(
     *,
     extra: Mapping[str, torch.Tensor] | None = None,
     control: JobControl | None = None,
+    watch: Stopwatch | None = None,
 ) -> Iterator[Event]:
     """Predict a volume, blocks nearest to what the user looks at first.
 
@@ -96,47 +60,120 @@ def predict_volume(
         Further tensors of the model file: the paint that it remembers.
     control
         Mailbox read between two blocks.
+    watch
+        Counts the seconds of each stage.
 
     Yields
     ------
     ``Progress`` after each block; stopped early if the control says so.
     """
     settings, control = settings or PredictSettings(), control or JobControl()
+    predictor = make_predictor(network, spec, volume, settings, extra=extra)
+    predictor.watch = watch or predictor.watch
+    region = parse_region(settings.region, volume.shape) if settings.region else None
+    grid = Grid(volume.shape, settings.block or block_size(volume.shape, spec), region)
+    done = {b.index for b in grid if outputs.is_done(b.index)} if settings.resume else set()
+    left, total, started = len(grid) - len(done), len(grid), time.monotonic()
+    pipeline = _Pipeline(predictor, BlockQueue(grid, done), outputs, control)
+    for finished, _ in enumerate(pipeline.run(), start=1):
+        for message in predictor.take_notices():
+            yield Notice(level="warning", message=message)
+        eta = (time.monotonic() - started) / finished * (left - finished)
+        yield Progress(
+            done=len(done) + finished, total=total, unit="blocks", eta_s=eta, message="predicting"
+        )
+
+
+def make_predictor(
+    network: torch.nn.Module,
+    spec: ModelSpec,
+    volume: Volume,
+    settings: PredictSettings,
+    *,
+    extra: Mapping[str, torch.Tensor] | None = None,
+) -> Predictor:
+    """Bind a network to a volume as the settings wish."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    device = select_device(settings.device)
     region = parse_region(settings.region, volume.shape) if settings.region else None
-    predictor = Predictor(
-        network.to(device), spec, volume, device=device, precision=settings.precision,
+    return Predictor(
+        network, spec, volume, device=select_device(settings.device), precision=settings.precision,
         mirrors=settings.mirrors or resolve_mirrors(spec, region or full_region(volume.shape)),
-        memory=recall(extra or {}, spec, volume),
+        memory=recall(extra or {}, spec, volume), forest=Forest.from_tensors(extra or {}),
+        threads=settings.threads,
     )  # fmt: skip
-    if warning := spacing_warning(spec, volume):
-        yield Notice(level="warning", message=warning)
-    size = settings.block or block_size(volume.shape, spec.working_factor)
-    blocks = list(block_grid(volume.shape, size, region=region))
-    waiting = [
-        b for b in blocks
-        if not (settings.resume and all(s.is_done(b.index) for s in outputs.sinks))
-    ]  # fmt: skip
-    started, total = time.monotonic(), len(waiting)
-    while waiting and not control.stop:
-        block = waiting.pop(_nearest(waiting, control.view))
-        _write(predictor.predict_region(block.write), block, spec, outputs)
-        finished = total - len(waiting)
-        eta = (time.monotonic() - started) / finished * len(waiting)
-        yield Progress(
-            done=len(blocks) - len(waiting), total=len(blocks), unit="blocks", eta_s=eta,
-            message="predicting",
-        )  # fmt: skip
 
 
-def block_size(shape: Triple, factor: Triple) -> Triple:
-    """Write size of a block that keeps memory bounded: wide in X and Y, as deep as fits."""
-    edges = [min(-(-n // f), _EDGE) for n, f in zip(shape[1:], factor[1:], strict=True)]
-    depth = max(1, min(-(-shape[0] // factor[0]), _BLOCK_CELLS // (edges[0] * edges[1])))
-    return depth * factor[0], edges[0] * factor[1], edges[1] * factor[2]
+_Waiting = tuple[Block, list[Region], Future[Prepared]]
+"""A block, its tiles, and the first of them, being prepared."""
+
+
+class _Pipeline:
+    """Three threads: one prepares the next tile, this one computes, one writes."""
+
+    def __init__(
+        self, predictor: Predictor, queue: BlockQueue, outputs: Outputs, control: JobControl
+    ) -> None:
+        self._predictor, self._queue = predictor, queue
+        self._outputs, self._control = outputs, control
+
+    def run(self) -> Iterator[Block]:
+        """Yield each block once it is written."""
+        with ThreadPoolExecutor(1, "prepare") as prepare, ThreadPoolExecutor(1, "write") as write:
+            self._prepare, self._write = prepare, write
+            yield from self._blocks()
+
+    def _blocks(self) -> Iterator[Block]:
+        writing: Future[Block] | None = None
+        waiting = self._next()
+        while waiting is not None and not self._control.stop:
+            block, tiles, prepared = waiting
+            pieces = Pieces.empty(block, self._predictor.spec, outputs=self._outputs)
+            waiting = self._compute(pieces, tiles, prepared)
+            if writing is not None:
+                yield writing.result()
+            writing = self._write.submit(self._finish, pieces)
+            if waiting is None or self._control.view is not None:  # to be seen at once
+                yield writing.result()
+                writing = None
+        if writing is not None:
+            yield writing.result()
+
+    def _next(self) -> _Waiting | None:
+        """Take the next block and begin to prepare its first tile."""
+        block = self._queue.take(self._control.view)
+        if block is None:
+            return None
+        tiles = self._predictor.tiles(block.write)
+        return block, tiles, self._prepare.submit(self._predictor.prepare, tiles[0])
+
+    def _compute(
+        self, pieces: Pieces, tiles: list[Region], prepared: Future[Prepared]
+    ) -> _Waiting | None:
+        """Compute a block's tiles; return the next block, which is prepared meanwhile."""
+        waiting: _Waiting | None = None
+        adding: Future[None] | None = None
+        for number in range(1, len(tiles) + 1):
+            tile = prepared.result()
+            if number < len(tiles):
+                prepared = self._prepare.submit(self._predictor.prepare, tiles[number])
+            else:
+                waiting = self._next()
+            answer = self._predictor.compute(tile)
+            if adding is not None:  # at most one answer waits to be converted
+                adding.result()
+            adding = self._write.submit(self._add, pieces, tile.region, answer)
+        return waiting
+
+    def _add(self, pieces: Pieces, region: Region, answer: npt.NDArray[np.float32]) -> None:
+        with self._predictor.watch("blend"):
+            pieces.add(region, answer)
+
+    def _finish(self, pieces: Pieces) -> Block:
+        with self._predictor.watch("write"):
+            pieces.write(self._outputs)
+        return pieces.block
 
 
 def resolve_mirrors(spec: ModelSpec, region: Region) -> int:
@@ -146,47 +183,3 @@ def resolve_mirrors(spec: ModelSpec, region: Region) -> int:
     )
     affordable = 8 if cells < 4e6 else 4 if cells < 1.6e7 else 2 if cells < 6.4e7 else 1
     return min(spec.mirrors, affordable)
-
-
-def spacing_warning(spec: ModelSpec, volume: Volume) -> str:
-    """Say so if the voxel size differs from what the model was trained on."""
-    if not (spec.spacing_known and volume.spacing_known):
-        return ""
-    ratio = [a / b for a, b in zip(volume.spacing, spec.spacing, strict=True)]
-    if all(0.67 < r < 1.5 for r in ratio):
-        return ""
-    here = " x ".join(f"{s:g}" for s in volume.spacing)
-    there = " x ".join(f"{s:g}" for s in spec.spacing)
-    return f"voxel size {here} nm differs from the {there} nm that the model was trained on"
-
-
-def _nearest(blocks: list[Block], view: Region | None) -> int:
-    if view is None:
-        return 0
-    centre = [(s.start + s.stop) / 2 for s in view]
-
-    def distance(block: Block) -> float:
-        gaps = [max(w.start - c, c - w.stop, 0.0) for w, c in zip(block.write, centre, strict=True)]
-        return float(np.square(gaps).sum())
-
-    return min(range(len(blocks)), key=lambda i: distance(blocks[i]))
-
-
-def _write(
-    probabilities: npt.NDArray[np.float32], block: Block, spec: ModelSpec, outputs: Outputs
-) -> None:
-    values = np.asarray(spec.classes.values, label_dtype(max(spec.classes.values)))
-    outputs.labels.write(block.write, values[probabilities.argmax(0)])
-    if outputs.probabilities is not None:
-        outputs.probabilities.write(block.write, np.rint(probabilities * 255).astype(np.uint8))
-    if outputs.uncertainty is not None:
-        outputs.uncertainty.write(block.write, _uncertainty(probabilities))
-    for sink in outputs.sinks:
-        sink.done(block.index)
-
-
-def _uncertainty(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    p = probabilities.clip(1e-7, 1)
-    entropy = -(p * np.log(p)).sum(0) / np.log(len(p))
-    scaled: npt.NDArray[np.uint8] = np.rint(entropy.clip(0, 1) * 255).astype(np.uint8)
-    return scaled

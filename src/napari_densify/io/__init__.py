@@ -3,6 +3,8 @@
 from napari_densify.io._readers import SUFFIXES, can_open
 from napari_densify.io._source import DatasetInfo
 from napari_densify.io._units import to_nm
+from napari_densify.io.drawings import Drawing, drawing_source
+from napari_densify.io.import_table import Wish, parse_wishes, read_wishes
 from napari_densify.io.imports import (
     ImportItem,
     ImportPlan,
@@ -20,27 +22,40 @@ from napari_densify.io.opening import (
     open_image,
     open_labels,
 )
-from napari_densify.io.sinks import OUTPUT_SUFFIXES, Sink, create_sink, write_labels, write_volume
+from napari_densify.io.sinks import (
+    OUTPUT_SUFFIXES,
+    Sink,
+    ZarrPart,
+    create_sink,
+    write_labels,
+    write_volume,
+)
 
 __all__ = [
     "OUTPUT_SUFFIXES",
     "SUFFIXES",
     "DatasetInfo",
     "Description",
+    "Drawing",
     "ImportItem",
     "ImportPlan",
     "ImportRow",
     "ImportSource",
     "Sink",
+    "Wish",
+    "ZarrPart",
     "apply_import",
     "can_open",
     "create_sink",
     "describe",
+    "drawing_source",
     "list_datasets",
     "open_image",
     "open_labels",
+    "parse_wishes",
     "plan_import",
     "read_import",
+    "read_wishes",
     "to_nm",
     "write_labels",
     "write_ome_labels",

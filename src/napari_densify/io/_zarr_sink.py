@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,17 @@ from napari_densify.io._guard import guarded
 from napari_densify.io._ome import multiscales
 from napari_densify.io._pyramid import write_levels
 from napari_densify.io._sink_facts import SinkFacts, write_error
+from napari_densify.io._zarr_journal import (
+    JOURNAL,
+    append,
+    journals,
+    read_journals,
+    require_same_plan,
+)
 
 __all__ = ["ZarrSink"]
 
 _CHUNK = (32, 128, 128)
-_JOURNAL = "0/densify-done.txt"  # not beside the array: readers warn of strangers there
 
 
 class ZarrSink:
@@ -35,8 +41,15 @@ class ZarrSink:
     """
 
     def __init__(
-        self, path: Path, facts: SinkFacts, *, chunks: Sequence[int] | None, resume: bool
+        self,
+        path: Path,
+        facts: SinkFacts,
+        *,
+        chunks: Sequence[int] | None,
+        resume: bool,
+        plan: Mapping[str, Any] | None = None,
     ) -> None:
+        self._plan = dict(plan) if plan else None
         self.path, self._facts = path, facts
         self.shape, self.dtype = facts.shape, facts.dtype
         self._lock = threading.Lock()
@@ -85,10 +98,8 @@ class ZarrSink:
             own = self._group.attrs.get("densify")
             if not same or not isinstance(own, dict):
                 raise InputError("holds another result than the one to go on with")
-            journal = self.path / _JOURNAL
-            if journal.exists():
-                lines = journal.read_text().split("\n")[:-1]
-                self._done = {tuple(map(int, line.split())) for line in lines}
+            require_same_plan(own.get("plan"), self._plan)
+            self._done = read_journals(self.path)
         self._mark(complete=False)
 
     def _own_attributes(self, *, complete: bool) -> dict[str, Any]:
@@ -98,6 +109,7 @@ class ZarrSink:
             "spacing": list(self._facts.spacing),
             "spacing_known": self._facts.spacing_known,
             "classes": table.model_dump(mode="json")["classes"] if table else None,
+            **({"plan": self._plan} if self._plan else {}),
         }
 
     def _mark(self, *, complete: bool) -> None:
@@ -117,8 +129,8 @@ class ZarrSink:
         """Note a finished block in the journal."""
         key = tuple(int(i) for i in index)
         try:
-            with self._lock, (self.path / _JOURNAL).open("a") as journal:
-                journal.write(" ".join(map(str, key)) + "\n")
+            with self._lock:
+                append(self.path / JOURNAL, key)
         except OSError as error:
             raise write_error(self.path, error) from error
         self._done.add(key)
@@ -133,7 +145,8 @@ class ZarrSink:
             factors = write_levels(self._group, self._facts)
             self._group.attrs["ome"] = multiscales(self.path.stem, self._facts, factors)
             self._mark(complete=True)
-            (self.path / _JOURNAL).unlink(missing_ok=True)
+            for journal in journals(self.path):
+                journal.unlink(missing_ok=True)
         except OSError as error:
             raise write_error(self.path, error) from error
         self._drop_backup()

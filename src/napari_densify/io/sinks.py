@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,9 +18,17 @@ from napari_densify.io._raw_headers import RAW_HEADERS
 from napari_densify.io._raw_sink import RawSink
 from napari_densify.io._sink_facts import SinkFacts
 from napari_densify.io._tiff_header import write_tiff_header
+from napari_densify.io._zarr_journal import ZarrPart
 from napari_densify.io._zarr_sink import ZarrSink
 
-__all__ = ["OUTPUT_SUFFIXES", "Sink", "create_sink", "write_labels", "write_volume"]
+__all__ = [
+    "OUTPUT_SUFFIXES",
+    "Sink",
+    "ZarrPart",
+    "create_sink",
+    "write_labels",
+    "write_volume",
+]
 
 _HEADERS = {".tif": write_tiff_header, ".tiff": write_tiff_header} | RAW_HEADERS
 OUTPUT_SUFFIXES = (".zarr", *_HEADERS)
@@ -82,6 +90,7 @@ def create_sink(
     classes: ClassTable | None = None,
     chunks: Sequence[int] | None = None,
     resume: bool = False,
+    plan: Mapping[str, Any] | None = None,
 ) -> Sink:
     """Create an output file; voxels that are never written stay 0.
 
@@ -100,6 +109,9 @@ def create_sink(
         Chunk shape (Z, Y, X) of a .zarr.
     resume
         Go on with an unfinished .zarr of the same shape and dtype.
+    plan
+        What decides the bytes of a .zarr (plain values): kept in it, and resumed only
+        by the same.
 
     Raises
     ------
@@ -118,7 +130,7 @@ def create_sink(
         raise InputError(f"there is no folder {target.parent}", where=str(target))
     suffix = target.suffix.lower()
     if suffix == ".zarr":
-        return ZarrSink(target, facts, chunks=chunks, resume=resume)
+        return ZarrSink(target, facts, chunks=chunks, resume=resume, plan=plan)
     if suffix not in OUTPUT_SUFFIXES:
         raise InputError(
             f"cannot write {suffix or 'a file without ending'}",

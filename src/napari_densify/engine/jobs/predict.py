@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,10 +18,12 @@ from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, Failed, LayerUpdated, Log, Notice, Progress
 from napari_densify.core.files import atomic_write_json
+from napari_densify.core.fingerprint import checksum
 from napari_densify.core.labels import label_dtype
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.requests import PredictRequest
 from napari_densify.core.volume import Volume
+from napari_densify.engine.fitting import fit
 from napari_densify.engine.many import expand_images, output_names
 from napari_densify.engine.outputs import LABEL_FILES, require_writable
 from napari_densify.engine.sources import open_volume
@@ -87,20 +90,26 @@ def run(request: PredictRequest, control: JobControl) -> Iterator[Event]:
 def _targets(request: PredictRequest) -> list[Target]:
     """Name every output and make sure that it can be written."""
     images = expand_images(request.images)
-    if request.cluster:
-        raise InputError(
-            "prediction on a cluster is not available in this version",
-            where="--cluster",
-            mend="leave it out, and give each machine a --region of the volume",
-        )
     if not request.output:
         raise InputError("no output named", mend="name it with -o")
+    if request.cluster and request.settings.rescale:
+        raise InputError(
+            "a cluster predicts at the image's own voxel size",
+            where="--cluster",
+            mend="leave out rescale, or leave out --cluster",
+        )
     labels = output_names(images, request.output)
     probabilities = _more_names(images, request.probabilities, "-probabilities")
     uncertainty = _more_names(images, request.uncertainty, "-uncertainty")
     rows = zip(images, labels, probabilities, uncertainty, strict=True)
     targets = [Target(*row) for row in rows]
     for path in (path for target in targets for path in target.paths.values()):
+        if request.cluster and path.suffix.lower() != ".zarr":
+            raise InputError(
+                "workers of a cluster cannot write this together",
+                where=str(path),
+                mend="write to .zarr with --cluster",
+            )
         require_writable(path, suffixes=LABEL_FILES, inputs=[*images, request.model])
     return targets
 
@@ -114,6 +123,7 @@ def _predict_one(
     request: PredictRequest, model: LoadedModel, target: Target, control: JobControl
 ) -> Iterator[Event]:
     """Predict one volume into its files; what is finished survives a stop."""
+    from napari_densify.engine.cluster import cluster_job, predict_on_cluster
     from napari_densify.inference.volume import Outputs, predict_volume
 
     volume = open_volume(
@@ -127,16 +137,23 @@ def _predict_one(
     if request.view is not None and control.view is None:
         z, y, x = (slice(*side) for side in request.view)
         control.view = (z, y, x)
+    fitted = fit(volume, model.spec, request.settings)
+    for message in fitted.notices:
+        yield Notice(level="warning", message=message)
     with _sinks(request, model.spec, volume, target, control) as sinks:
-        events = predict_volume(
-            model.network,
-            model.spec,
-            volume,
-            Outputs(**sinks),
-            request.settings,
-            extra=model.extra,
-            control=control,
-        )
+        if request.cluster:
+            job = cluster_job(request, target.image, target.paths, volume, fitted.settings)
+            events = predict_on_cluster(job, request.cluster, sinks, control)
+        else:
+            events = predict_volume(
+                model.network,
+                fitted.spec,
+                fitted.volume,
+                Outputs(**fitted.sinks(sinks)),
+                fitted.settings,
+                extra=model.extra,
+                control=control,
+            )
         yield from _watched(events, target, sinks["labels"])
         if control.stop:
             yield Notice(level="warning", message=_say_partial(target.labels))
@@ -158,12 +175,16 @@ def _sinks(
     On failure none is left half under its name; what is done when the job is
     stopped is kept, in a zarr so that it can be gone on with.
     """
+    from napari_densify.inference.tiling import block_size, chunk_size
     from napari_densify.io import create_sink
 
+    block = request.settings.block or block_size(volume.shape, spec)
     known: dict[str, Any] = {
         "spacing": volume.spacing,
         "spacing_known": volume.spacing_known,
         "resume": request.settings.resume,
+        "chunks": chunk_size(block),
+        "plan": _plan(request, volume, block),
     }
     codes = label_dtype(max(spec.classes.values))
     kinds: dict[str, dict[str, Any]] = {
@@ -185,6 +206,24 @@ def _sinks(
         for sink in opened.values():
             sink.abort()
         raise
+
+
+def _plan(request: PredictRequest, volume: Volume, block: tuple[int, int, int]) -> dict[str, Any]:
+    """Note what decides the bytes of a result; only the same can be gone on with."""
+    settings = request.settings
+    model = hashlib.sha256(Path(request.model).read_bytes()).hexdigest()[:32]
+    return {
+        "model": model,
+        "image": checksum(volume),
+        "region": settings.region,
+        "block": list(block),
+        "mirrors": settings.mirrors,
+        "precision": settings.precision,
+        "intensities": settings.intensities,
+        "rescale": settings.rescale,
+        "level": settings.level,
+        "spacing": list(request.spacing or ()),
+    }
 
 
 def _watched(events: Iterator[Event], target: Target, labels: Sink) -> Iterator[Event]:

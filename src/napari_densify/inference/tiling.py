@@ -1,0 +1,182 @@
+"""What is written at once, what is computed at once: planned before the start.
+
+A *block* is the unit of writing and of resuming: it is the same on every machine,
+so that a run can be gone on with elsewhere. A *tile* is the part of a block that
+goes through the network at once, a *slab* the slices of it in one forward pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from napari_densify.core.model import ModelSpec
+from napari_densify.core.settings import NetworkConfig, Triple
+
+__all__ = [
+    "Tiling",
+    "block_size",
+    "bytes_per_cell",
+    "chunk_size",
+    "is_slicewise",
+    "plan_tiling",
+    "predicted_bytes",
+]
+
+# Working cells of a block: with its halo about 1.5 GB of activations at base width 16.
+_BLOCK_CELLS = 2_400_000
+_EDGE = 768
+_DEPTH = 4
+# Voxels of a chunk: files of a few kB to a few 100 kB after compression.
+_CHUNK_VOXELS = 600_000
+_SMALLEST_TILE = 16
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How much is computed at once.
+
+    Attributes
+    ----------
+    tile
+        Voxels (Z, Y, X) of an answer that is computed at once.
+    slab
+        Slices in one forward pass of a network that sees slices singly.
+    """
+
+    tile: Triple
+    slab: int = 1
+
+    def smaller(self, factor: Triple) -> Tiling | None:
+        """Return the next smaller one: fewer slices at once, then smaller tiles; None at the end.
+
+        Parameters
+        ----------
+        factor
+            Working cell (Z, Y, X) in voxels: tiles are whole cells.
+        """
+        if self.slab > 1:
+            return replace(self, slab=self.slab // 2)
+        cells = [-(-n // f) for n, f in zip(self.tile, factor, strict=True)]
+        axis = max(range(3), key=lambda i: cells[i])
+        if cells[axis] <= _SMALLEST_TILE:
+            return None
+        cells[axis] = -(-cells[axis] // 2)
+        return replace(self, tile=_scaled(cells, factor))
+
+
+def is_slicewise(spec: ModelSpec) -> bool:
+    """Whether every slice passes the network without seeing the others."""
+    config = spec.network
+    if spec.working_factor[0] > 1 and not spec.subvoxel:
+        return False  # answers are interpolated between slices
+    flat = all(k[0] == 1 for k in config.kernels) and all(p[0] == 1 for p in config.pools)
+    return flat and config.slice_context == 0 and config.architecture == "unet"
+
+
+def block_size(shape: Triple, spec: ModelSpec) -> Triple:
+    """Write region (voxels) of a block: little halo for its size, the same on any machine.
+
+    Networks that see slices singly get wide, shallow blocks; others about the
+    shape whose halo costs least.
+    """
+    factor = spec.working_factor
+    cells = [-(-n // f) for n, f in zip(shape, factor, strict=True)]
+    wanted = [_DEPTH, _EDGE, _EDGE] if is_slicewise(spec) else _least_halo(spec)
+    return _scaled([min(n, w) for n, w in zip(cells, wanted, strict=True)], factor)
+
+
+def _least_halo(spec: ModelSpec) -> list[int]:
+    """Cells (Z, Y, X) of a block whose read region stays in bounds and holds least halo."""
+    hz, hy, hx = spec.context
+    budget = _BLOCK_CELLS * 64 // max(64, bytes_per_cell(spec.network) // 7)
+    best, found = 0.0, [8, 32, 32]
+    for depth in range(8, 129, 8):
+        edge = math.isqrt(max(0, budget // (depth + 2 * hz)))
+        y, x = ((edge - 2 * h) // 32 * 32 for h in (hy, hx))
+        if min(y, x) < 32:
+            continue
+        share = depth * y * x / ((depth + 2 * hz) * (y + 2 * hy) * (x + 2 * hx))
+        if share > best:
+            best, found = share, [depth, y, x]
+    return found
+
+
+def bytes_per_cell(config: NetworkConfig) -> int:
+    """Memory of one working cell at the network's widest moment, in float32."""
+    first = config.encoder[0]
+    up = config.up_channels[0] if config.up_channels else first[-1] * 2
+    merged = first[-1] + (up or first[-1] * 2)
+    last = max(config.decoder[0], default=first[-1]) if config.decoder else first[-1]
+    widest = max(config.in_channels + 2 * max(first), first[-1] + merged + 2 * last)
+    return 4 * (widest + 2 * config.out_channels)
+
+
+def plan_tiling(spec: ModelSpec, block: Triple, budget_bytes: int) -> Tiling:
+    """Fit tile and slab into a budget of memory.
+
+    Parameters
+    ----------
+    spec
+        Model.
+    block
+        Write region (Z, Y, X) of a block, in voxels.
+    budget_bytes
+        For the activations of one forward pass.
+    """
+    tiling = Tiling(block, 1)
+    if is_slicewise(spec):
+        plane = bytes_per_cell(spec.network) * _read_cells(spec, (1, *block[1:]))
+        depth = -(-block[0] // spec.working_factor[0])
+        tiling = Tiling(block, max(1, min(depth, budget_bytes // plane)))
+    while _tile_bytes(spec, tiling) > budget_bytes:
+        smaller = tiling.smaller(spec.working_factor)
+        if smaller is None:
+            break
+        tiling = smaller
+    return tiling
+
+
+def predicted_bytes(spec: ModelSpec, shape: Triple, budget_bytes: int) -> int:
+    """Memory that a prediction takes on top of the program itself.
+
+    One forward pass, two prepared tiles (float16 image and features), the answers of
+    two, and the block that is being put together.
+    """
+    tiling = plan_tiling(spec, block_size(shape, spec), budget_bytes)
+    voxels, cells = math.prod(tiling.tile), _read_cells(spec, tiling.tile)
+    features = spec.network.in_channels if spec.features else 0
+    prepared = 2 * (features * cells + 3 * spec.image_channels * voxels)
+    answers = 4 * len(spec.classes) * voxels
+    return _tile_bytes(spec, tiling) + 2 * prepared + 2 * answers + voxels
+
+
+def _tile_bytes(spec: ModelSpec, tiling: Tiling) -> int:
+    tile: Triple = tiling.tile
+    if is_slicewise(spec):
+        tile = (tiling.slab * spec.working_factor[0], *tile[1:])
+    return bytes_per_cell(spec.network) * _read_cells(spec, tile)
+
+
+def _read_cells(spec: ModelSpec, tile: Triple) -> int:
+    halo = (0, *spec.context[1:]) if is_slicewise(spec) else spec.context
+    sides = zip(tile, spec.working_factor, halo, strict=True)
+    return math.prod(-(-n // f) + 2 * h for n, f, h in sides)
+
+
+def chunk_size(block: Triple) -> Triple:
+    """Divide a block into equal chunks of the output: no chunk belongs to two blocks."""
+    chunk = list(block)
+    while math.prod(chunk) > _CHUNK_VOXELS:
+        even = [i for i in range(3) if chunk[i] % 2 == 0 and chunk[i] > 1]
+        if not even:
+            break
+        axis = max(even, key=lambda i: chunk[i])
+        chunk[axis] //= 2
+    return chunk[0], chunk[1], chunk[2]
+
+
+def _scaled(cells: Sequence[int], factor: Sequence[int]) -> Triple:
+    z, y, x = (n * f for n, f in zip(cells, factor, strict=True))
+    return z, y, x
