@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_densify.io import describe, open_labels, write_labels, write_volume
+from napari_densify.io import create_sink, describe, open_labels, write_labels, write_volume
 from napari_densify.io._pyramid import level_factors
 
 
@@ -40,3 +40,17 @@ def test_channels_keep_their_axis(tmp_path, monkeypatch):
     path = write_volume(tmp_path / "a.zarr", stack)
     coarse = zarr.open_array(path / "1", mode="r")
     np.testing.assert_array_equal(coarse[:], stack[:, ::2, ::2, ::2])
+
+
+def test_of_a_huge_result_only_what_was_written_is_read(tmp_path):
+    shape, at = (2048, 16384, 16384), (1024, 8000, 8000)
+    sink = create_sink(tmp_path / "huge.zarr", shape=shape, dtype=np.uint8)
+    block = np.random.default_rng(0).integers(1, 9, (10, 100, 100), np.uint8)
+    sink.write(tuple(slice(a, a + n) for a, n in zip(at, block.shape, strict=True)), block)
+    sink.close()
+    for level in range(1, 5):
+        n = 2**level
+        part = open_labels(tmp_path / "huge.zarr", level=level).data[
+            tuple(slice(a // n, (a + b) // n) for a, b in zip(at, block.shape, strict=True))
+        ]
+        np.testing.assert_array_equal(part, block[::n, ::n, ::n][tuple(map(slice, part.shape))])

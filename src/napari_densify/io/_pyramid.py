@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from napari_densify.core.blocks import block_grid
+from napari_densify.core.blocks import Region
 from napari_densify.io._sink_facts import SinkFacts
 
 __all__ = ["level_factors", "write_levels"]
@@ -70,8 +71,29 @@ def _write_level(group: zarr.Group, level: int, steps: Sequence[int]) -> None:
         dimension_names=source.metadata.dimension_names,
         overwrite=True,
     )
-    for block in block_grid(shape, _BLOCK):
-        every = tuple(
-            slice(w.start * s, w.stop * s, s) for w, s in zip(block.write, steps, strict=True)
-        )
-        target[(..., *block.write)] = source[(..., *every)]
+    for box in _written(source, steps, shape):
+        every = tuple(slice(b.start * s, b.stop * s, s) for b, s in zip(box, steps, strict=True))
+        target[(..., *box)] = source[(..., *every)]
+
+
+def _written(source: Any, steps: Sequence[int], shape: Sequence[int]) -> list[Region]:
+    """Boxes of the coarser level, none of them large, that chunks in files take part in.
+
+    A region of a huge volume may be all that was predicted: the rest isn't looked at.
+    """
+    root = Path(source.store.root) / source.path / "c"
+    chunks = {path.relative_to(root).parts[-3:] for path in root.rglob("*") if path.is_file()}
+    if not chunks:
+        return []
+    numbers = np.array([list(map(int, chunk)) for chunk in chunks])
+    size = np.array(source.chunks[-3:]) / steps
+    first, last = np.floor(numbers * size).astype(int), np.ceil((numbers + 1) * size).astype(int)
+    last = np.minimum(last, shape)
+    blocks, member = np.unique(first // _BLOCK, axis=0, return_inverse=True)
+    boxes = []
+    for number in range(len(blocks)):
+        inside = member.reshape(-1) == number
+        low, high = first[inside].min(0).tolist(), last[inside].max(0).tolist()
+        z, y, x = (slice(a, b) for a, b in zip(low, high, strict=True))
+        boxes.append((z, y, x))
+    return boxes
