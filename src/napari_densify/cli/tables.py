@@ -17,6 +17,7 @@ __all__ = [
     "show_doctor",
     "show_export",
     "show_info",
+    "show_import",
     "show_instances",
     "show_labels",
     "show_methods",
@@ -57,6 +58,25 @@ def show_info(console: Console, result: Result) -> None:
 
 def show_training(console: Console, result: Result) -> None:
     """Print where the model is and how well it does."""
+def show_import(console: Console, result: Result) -> None:
+    """Print what each item of a file becomes."""
+    size = " x ".join(map(str, result["shape"]))
+    _pairs(console, [("annotations", result["source"]), ("kind", result["kind"]), ("shape", size)])
+    rows = [
+        (
+            item["item"],
+            f"{item['voxels']:,}",
+            f"{item['value']} {item['becomes']}" + (" (background)" if item["background"] else ""),
+        )
+        for item in result["items"]
+    ]
+    _table(console, ("item", "voxels", "becomes"), rows)
+    if "output" in result:
+        _pairs(console, [("written", result["output"]), ("voxels", f"{result['painted']:,}")])
+    else:
+        console.print("nothing is written: name a label file or a project with -o")
+
+
     rows = [("model", str(result["model"])), ("time", say_duration(result["seconds"]))]
     rows += [(name, str(result[name])) for name in ("steps",) if name in result]
     if "loss" in result:

@@ -13,6 +13,7 @@ __all__ = [
     "parse_names",
     "parse_slices",
     "parse_spacing",
+    "parse_unpainted",
     "parse_zero",
 ]
 
@@ -104,6 +105,23 @@ def parse_channels(text: str) -> tuple[int, ...]:
 def parse_names(text: str) -> tuple[str, ...]:
     """Names from a list with commas."""
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def parse_unpainted(text: str) -> Literal["unlabelled", "background"]:
+    """Meaning of 0 in annotations.
+
+    Raises
+    ------
+    InputError
+        If it is another word.
+    """
+    if text == "unlabelled":
+        return "unlabelled"
+    if text == "background":
+        return "background"
+    raise InputError(
+        f"{text!r} is no meaning of 0", where="--zero", mend="say unlabelled or background"
+    )
 
 
 def parse_zero(text: str) -> Literal["unscored", "background"]:

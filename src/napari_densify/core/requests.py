@@ -22,6 +22,7 @@ __all__ = [
     "EvaluateRequest",
     "ExportRequest",
     "InfoRequest",
+    "ImportRequest",
     "InstancesRequest",
     "JobRequest",
     "MethodsRequest",
@@ -129,6 +130,19 @@ class EvaluateRequest(_Job):
 
 
 class CompareRequest(_Job):
+class ImportRequest(_Job):
+    """Make labels of annotations from another program, or say what they would become."""
+
+    kind: Literal["import"] = "import"
+    source: str
+    output: str = Field("", description="Label file or project; empty: only look")
+    image: str = Field("", description="What they belong to, where they don't state a shape")
+    zero: Literal["unlabelled", "background"] = "unlabelled"
+    table: str = Field("", description="CSV of item, value, name")
+    wishes: tuple[tuple[str, int, str], ...] = Field((), description="Item, value, name")
+    replace: bool = Field(False, description="Change what is painted in the project already")
+
+
     """Score several methods side by side and write a report."""
 
     kind: Literal["compare"] = "compare"
@@ -262,6 +276,7 @@ Request = Annotated[
 _adapter: TypeAdapter[Request] = TypeAdapter(Request)
 
 
+    | ImportRequest
 def parse_request(line: str | bytes) -> Request:
     """Read one line of the engine's input.
 

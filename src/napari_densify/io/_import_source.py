@@ -39,7 +39,8 @@ class ImportSource:
     Attributes
     ----------
     kind
-        ``label image``, ``colour-coded mask``, ``ilastik project`` or ``COCO``.
+        ``label image``, ``colour-coded mask``, ``ilastik project``, ``COCO``,
+        ``napari shapes`` or ``napari points``.
     source
         Address.
     codes

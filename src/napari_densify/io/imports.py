@@ -8,7 +8,7 @@ colours or categories a file holds, :func:`plan_import` proposes what each becom
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,10 +19,11 @@ import numpy.typing as npt
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import UNLABELLED, ClassTable, LabelClass, label_dtype
 from napari_densify.core.volume import ArrayLike, Volume
-from napari_densify.io import coco, ilastik
+from napari_densify.io import coco, drawings, ilastik
 from napari_densify.io._address import parse_address
 from napari_densify.io._import_source import ImportItem, ImportSource
 from napari_densify.io._labels import LabelArray
+from napari_densify.io.import_table import Wish
 from napari_densify.io.opening import open_image
 
 __all__ = [
@@ -41,15 +42,16 @@ MOST_CLASSES = 255
 def read_import(address: str | Path, *, shape: tuple[int, int, int] | None = None) -> ImportSource:
     """Open annotations of any kind and list what they hold.
 
-    Label images (any format), colour-coded masks (RGB), ilastik projects (.ilp) and
-    COCO files (.json) are recognised.
+    Label images (any format), colour-coded masks (RGB), ilastik projects (.ilp), COCO
+    files (.json), and napari's shapes and points (.csv) are recognised.
 
     Parameters
     ----------
     address
         File, folder of masks, or ``FILE::dataset``.
     shape
-        Shape (Z, Y, X) of the image; needed for an ilastik project that does not state it.
+        Shape (Z, Y, X) of the image; needed for shapes, points, and an ilastik project that
+        does not state it.
 
     Raises
     ------
@@ -62,6 +64,8 @@ def read_import(address: str | Path, *, shape: tuple[int, int, int] | None = Non
         return coco.read_coco(found)
     if name.endswith(".ilp"):
         return ilastik.read_ilastik(found, shape)
+    if name.endswith(".csv"):
+        return drawings.read_napari_csv(found, shape)
     volume = open_image(address)
     if volume.channels >= 3:
         return _scanned(volume, _ColourCodes(volume), "colour-coded mask")
@@ -174,6 +178,43 @@ class ImportPlan:
             for row in self.rows
         )
         return ImportPlan(changed)
+
+    def with_wishes(self, wishes: Iterable[Wish]) -> ImportPlan:
+        """Return the plan with what the user wants of some items, named as the file has them.
+
+        Raises
+        ------
+        InputError
+            If the file holds no such item.
+        """
+        plan = self
+        for wish in wishes:
+            code = plan.find(wish.item)
+            plan = plan.with_value(code, wish.value)
+            if wish.name and wish.value:
+                plan = plan.with_name(wish.value, wish.name)
+        return plan
+
+    def with_name(self, value: int, name: str) -> ImportPlan:
+        """Return the plan with another name for a class."""
+        rows = (replace(row, name=name) if row.value == value else row for row in self.rows)
+        return ImportPlan(tuple(rows))
+
+    def find(self, item: str) -> int:
+        """Code of an item that is named by its number, colour, key or name.
+
+        Raises
+        ------
+        InputError
+            If the file holds no such item.
+        """
+        wanted = item.strip().lower()
+        for row in self.rows:
+            known = (str(row.item.code), row.item.key, row.item.name)
+            if wanted in {text.lower() for text in known if text}:
+                return row.item.code
+        held = ", ".join(row.item.key for row in self.rows[:12])
+        raise InputError(f"the file holds no {item!r}", mend=f"it holds: {held}")
 
     @property
     def classes(self) -> ClassTable:

@@ -1,4 +1,4 @@
-"""``info``, ``suggest`` and ``replay``."""
+"""``info``, ``import``, ``suggest`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import typer
 from napari_densify.cli.app import app
 from napari_densify.cli.options import Annotations, Image, Json, Seed, Spacing
 from napari_densify.cli.run import run
-from napari_densify.cli.tables import show_info, show_replay, show_suggestions
-from napari_densify.cli.values import parse_spacing
-from napari_densify.core.requests import InfoRequest, ReplayRequest, SuggestRequest
+from napari_densify.cli.tables import show_import, show_info, show_replay, show_suggestions
+from napari_densify.cli.values import parse_spacing, parse_unpainted
+from napari_densify.core.requests import (
+    ImportRequest,
+    InfoRequest,
+    ReplayRequest,
+    SuggestRequest,
+)
 
 
 @app.command()
@@ -22,6 +27,57 @@ def info(image: Image, spacing: Spacing = "", json: Json = False) -> None:
         return InfoRequest(image=image, spacing=parse_spacing(spacing) if spacing else None)
 
     raise typer.Exit(run(request, show_info, as_json=json))
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Label image, colour-coded mask, ilastik project, COCO file, napari shapes.",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="OUT", help="Label file or project; without it: only look."
+        ),
+    ] = "",
+    image: Annotated[
+        str, typer.Option(metavar="IMAGE", help="What the annotations were made on.")
+    ] = "",
+    zero: Annotated[
+        str, typer.Option(metavar="MEANING", help="What 0 or black means: unlabelled, background.")
+    ] = "unlabelled",
+    map_: Annotated[
+        list[str],
+        typer.Option("--map", metavar="ITEM=VALUE...", help="What an item becomes; 0 unlabelled."),
+    ] = [],  # noqa: B006
+    table: Annotated[
+        str, typer.Option(metavar="CSV", help="The same as a table: item, value, name.")
+    ] = "",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Change what is painted in the project already.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make labels of annotations from other programs, or say what they would become."""
+
+    def request() -> ImportRequest:
+        from napari_densify.io import parse_wishes
+
+        return ImportRequest(
+            source=source,
+            output=output,
+            image=image,
+            zero=parse_unpainted(zero),
+            table=table,
+            wishes=tuple((w.item, w.value, w.name) for w in parse_wishes(map_)),
+            replace=replace,
+        )
+
+    raise typer.Exit(run(request, show_import, as_json=json))
 
 
 @app.command()
