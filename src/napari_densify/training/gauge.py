@@ -72,6 +72,7 @@ class HeldOutGauge:
             device=state.device,
             precision=state.plan.precision,
             intensity=self._intensity,
+            forest=state.forest,
         )
         score = score_paint(predictor, self._source.annotations, self.slices)
         self._due = elapsed_s + (time.monotonic() - began) / _SHARE

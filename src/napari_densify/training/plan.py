@@ -53,6 +53,7 @@ class TrainPlan(Recipe):
     neighbours: int = 0
     neighbour_step: int = 1
     guidance: float = 0.0
+    forest: float = 0.0
     features: FeatureConfig | None = None
     patch: Triple = (16, 64, 64)
     batch: int = 4
@@ -137,6 +138,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "neighbours": _neighbours(settings, facts, patch),
         "neighbour_step": settings.neighbour_step or _neighbour_step(facts, factor),
         "guidance": _guidance(settings, features),
+        "forest": _forest(settings, features),
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -163,6 +165,7 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
         "subvoxel": subvoxel,
         "neighbours": neighbours,
         "neighbour_step": settings.neighbour_step or init.neighbour_step,
+        "forest": _forest(settings, features),
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -213,6 +216,13 @@ def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
     if features is None or settings.augment not in (None, "none", "light"):
         return 0.0  # nothing to learn a forest from, or patches that it cannot follow
     return 1.0 if settings.guidance is None else settings.guidance
+
+
+def _forest(settings: TrainSettings, features: FeatureConfig | None) -> float:
+    """Weight of a forest beside the network: this one gained, or cost nothing, on all volumes."""
+    if features is None:
+        return 0.0
+    return 0.35 if settings.forest is None else settings.forest
 
 
 def _neighbours(settings: TrainSettings, facts: Facts, patch: Triple) -> int:
@@ -302,6 +312,7 @@ def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
         context=_context(plan),
         planar=plan.patch[0] == 1 or all(k[0] == 1 for k in plan.network.kernels),
         mirrors=plan.mirrors,
+        forest=plan.forest,
         **known,
     )
 

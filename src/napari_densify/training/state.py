@@ -14,6 +14,7 @@ from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import Triple
 from napari_densify.inference.device import autocast_dtype
+from napari_densify.inference.forest import Forest
 from napari_densify.inference.inputs import network_input, spec_logits
 from napari_densify.networks import (
     LoadedModel,
@@ -77,6 +78,7 @@ class TrainingState:
             background_weight=plan.loss.background_weight,
         ).to(device)
         self.best = BestWeights()
+        self.forest: Forest | None = None  # has its say where scores are shown
         self.step = 0
         self.rate = 0.0
         self.damping = 1.0  # below 1 once the loss was not a number

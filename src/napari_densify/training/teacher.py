@@ -1,8 +1,9 @@
-"""A forest that guides the network where strokes leave gaps.
+"""A forest beside the network, and its guide where strokes leave gaps.
 
-A network trained on a few strokes alone learns them by heart. A random forest on
-multiscale features needs far less paint; its probabilities on the voxels around
-the strokes are a second, softer target. This term is separate from the loss of
+A random forest on multiscale features is stored with the model and has its say in every
+prediction. And a network trained on a few strokes alone learns them by heart, while a
+forest needs far less paint: its probabilities on the voxels around the strokes are a
+second, softer target. This term is separate from the loss of
 painted voxels, which stays exactly zero wherever nobody painted, and it is off
 in the presets of the papers.
 
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +24,14 @@ import torch
 import torch.nn.functional as F
 
 from napari_densify.core.settings import Triple
+from napari_densify.inference.forest import Forest
 from napari_densify.training.crops import Crop
 
-__all__ = ["guide_loss", "painted_share", "teach"]
+__all__ = ["fit_forest", "guide_loss", "painted_share", "teach"]
 
 _TREES = 60
 _LEAF = 4
+_DEPTH = 48
 _SAMPLES = 40_000
 
 
@@ -44,8 +46,8 @@ def painted_share(crops: Sequence[Crop]) -> float:
     return painted / max(total, 1)
 
 
-def teach(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0) -> list[Crop]:
-    """Fit a forest on all paint and give each crop its opinion of the painted slices.
+def fit_forest(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0) -> Forest:
+    """Fit a forest on all paint.
 
     Parameters
     ----------
@@ -57,11 +59,6 @@ def teach(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0)
         Working cell (Z, Y, X) in voxels.
     seed
         Of the forest and its sample of voxels.
-
-    Returns
-    -------
-    Crops whose ``teacher`` is ``(K, z, y, x)`` float16 on the working grid; all
-    zero in slices without paint.
     """
     from sklearn.ensemble import ExtraTreesClassifier
 
@@ -73,9 +70,22 @@ def teach(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0)
     labels = np.concatenate([s[1] for s in samples])
     counts = np.bincount(labels, minlength=classes)
     forest = ExtraTreesClassifier(
-        _TREES, min_samples_leaf=_LEAF, max_features=0.5, n_jobs=-1, random_state=seed
-    )
+        _TREES, min_samples_leaf=_LEAF, max_features=0.5, max_depth=_DEPTH, n_jobs=-1,
+        random_state=seed,
+    )  # fmt: skip
     forest.fit(features, labels, sample_weight=(counts[labels] / counts.max()) ** -0.5)
+    return Forest.from_trees([t.tree_ for t in forest.estimators_], forest.classes_, classes)
+
+
+def teach(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0) -> list[Crop]:
+    """Give each crop a forest's opinion of its painted slices.
+
+    Returns
+    -------
+    Crops whose ``teacher`` is ``(K, z, y, x)`` float16 on the working grid; all
+    zero in slices without paint. For the parameters see :func:`fit_forest`.
+    """
+    forest = fit_forest(crops, classes, factor, seed=seed)
     return [_taught(c, forest, classes, factor) for c in crops]
 
 
@@ -112,14 +122,12 @@ def _samples(
     return bank[:, z, y, x].T.float().numpy(), labels.ravel()[flat].astype(np.int64)
 
 
-def _taught(crop: Crop, forest: Any, classes: int, factor: Triple) -> Crop:
+def _taught(crop: Crop, forest: Forest, classes: int, factor: Triple) -> Crop:
     bank = _bank(crop)
     out = torch.zeros((classes, *bank.shape[1:]), dtype=torch.float16)
     painted = (crop.labels >= 0).flatten(1).any(1).view(-1, factor[0]).any(1)
     for z in torch.nonzero(painted).flatten().tolist():
-        rows = bank[:, z].flatten(1).T.float().numpy()
-        share = torch.from_numpy(forest.predict_proba(rows)).half().T
-        out[torch.from_numpy(forest.classes_), z] = share.reshape(-1, *bank.shape[2:])
+        out[:, z] = forest.predict(bank[:, z]).half()
     return replace(crop, teacher=out)
 
 

@@ -103,6 +103,7 @@ def _score(
 ) -> HeldOutScore:
     """Predict a volume where it is painted, and score the paint."""
     from napari_densify.inference.device import select_device
+    from napari_densify.inference.forest import Forest
     from napari_densify.inference.predictor import Predictor
     from napari_densify.networks import load_model
     from napari_densify.training.gauge import score_paint
@@ -115,6 +116,7 @@ def _score(
         source.volume,
         device=device,
         precision=request.settings.precision,
+        forest=Forest.from_tensors(loaded.extra),
     )
     painted = source.annotations.slice_counts()
     classes = sorted({v for s in sources for v, n in s.annotations.counts().items() if n})

@@ -32,13 +32,17 @@ _MOST_BLOCKS = 96
 def run(request: SuggestRequest, control: JobControl) -> Iterator[Event]:
     """Predict the volume, or a sample of a large one, and rank its slices."""
     from napari_densify.inference.device import select_device
+    from napari_densify.inference.forest import Forest
     from napari_densify.inference.predictor import Predictor
     from napari_densify.networks import load_model
 
     model = load_model(request.model)
     source = open_painted(request.image, request.annotations, channels=model.spec.channels)
     device = select_device()
-    predictor = Predictor(model.network.to(device), model.spec, source.volume, device=device)
+    forest = Forest.from_tensors(model.extra)
+    predictor = Predictor(
+        model.network.to(device), model.spec, source.volume, device=device, forest=forest
+    )
     classes = model.spec.classes
     tally = UncertaintyTally(source.volume.shape, len(classes))
     blocks = _sample_blocks(source.volume, request.seed)

@@ -1,0 +1,83 @@
+"""The stored forest is scikit-learn's forest, and a damaged file cannot lead it astray."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import ExtraTreesClassifier
+
+from napari_densify.core.errors import InputError
+from napari_densify.inference.forest import Forest, opinion_pool
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[ExtraTreesClassifier, np.ndarray]:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(2000, 5)).astype(np.float32)
+    labels = np.where(features[:, 0] + features[:, 1] ** 2 > 1, 2, 0)
+    forest = ExtraTreesClassifier(7, min_samples_leaf=3, random_state=0).fit(features, labels)
+    return forest, features
+
+
+@pytest.fixture(scope="module")
+def forest(fitted: tuple[ExtraTreesClassifier, np.ndarray]) -> Forest:
+    model, _ = fitted
+    return Forest.from_trees([e.tree_ for e in model.estimators_], model.classes_, 3)
+
+
+def test_it_answers_like_scikit_learn(
+    fitted: tuple[ExtraTreesClassifier, np.ndarray], forest: Forest
+) -> None:
+    model, features = fitted
+    wanted = model.predict_proba(features)
+    found = forest.predict(torch.from_numpy(features.T.reshape(5, 2, 20, 50))).reshape(3, -1)
+    assert np.allclose(found[[0, 2]].T, wanted, atol=1e-3)
+    assert not found[1].any()  # a class without paint
+
+
+def test_it_survives_its_file(forest: Forest) -> None:
+    again = Forest.from_tensors({**forest.tensors(), "memory": torch.zeros(1)})
+    assert again is not None
+    x = torch.randn(5, 100)
+    assert torch.equal(again.predict(x), forest.predict(x))
+    assert Forest.from_tensors({"memory": torch.zeros(1)}) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"child": torch.tensor([0, 99], dtype=torch.int32)},
+        {"child": torch.tensor([-1, 1], dtype=torch.int32)},
+        {"roots": torch.tensor([7])},
+        {"feature": torch.tensor([-3, 0], dtype=torch.int32)},
+        {"threshold": torch.tensor([0.0, 0.0])},
+        {"value": torch.zeros(1, 2)},
+        {"value": None},
+    ],
+    ids=lambda d: "-".join(d),
+)
+def test_nodes_that_form_no_trees_are_refused(damage: dict[str, torch.Tensor | None]) -> None:
+    leaves = {
+        "roots": torch.tensor([0]),
+        "feature": torch.zeros(2, dtype=torch.int32),
+        "threshold": torch.full((2,), torch.inf),
+        "child": torch.arange(2, dtype=torch.int32),
+        "value": torch.full((2, 2), 0.5),
+    }
+    parts = {f"forest.{k}": v for k, v in (leaves | damage).items() if v is not None}
+    with pytest.raises(InputError, match="damaged random forest"):
+        Forest.from_tensors(parts)
+
+
+def test_a_feature_that_the_model_lacks_is_refused(forest: Forest) -> None:
+    with pytest.raises(InputError, match="features"):
+        forest.predict(torch.zeros(2, 10))
+
+
+def test_the_pool_lies_between_the_two_and_sums_to_one() -> None:
+    network = torch.tensor([0.9, 0.1]).reshape(2, 1, 1, 1).expand(2, 1, 4, 4)
+    opinion = torch.tensor([0.3, 0.7]).reshape(2, 1, 1, 1).expand(2, 1, 2, 2)
+    pooled = opinion_pool(network, opinion.clone(), 0.5)
+    assert pooled.shape == (2, 1, 4, 4)
+    assert torch.allclose(pooled.sum(0), torch.ones(1, 4, 4))
+    wanted = (0.9 * 0.3) ** 0.5 / ((0.9 * 0.3) ** 0.5 + (0.1 * 0.7) ** 0.5)
+    assert float(pooled[0, 0, 0, 0]) == pytest.approx(wanted, abs=1e-5)
