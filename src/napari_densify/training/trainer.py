@@ -200,6 +200,7 @@ class _Run:
         if self._init:
             for message in differences(self._init, spec, self._state.fresh):
                 yield Notice(level="warning", message=message)
+        self._state.forest = self._forest
         if self._extras.resume:
             load_snapshot(snapshot_path(output), self._state, self._sampler)
         first, intensity = self._sources[0], self._intensities[0]
@@ -267,11 +268,9 @@ class _Run:
 
     def _fit_forest(self) -> Forest | None:
         plan = self._plan
-        if not plan.forest:
+        if not plan.forest or self._paint.guided:  # guided, it knows what the forest knows
             return None
-        return fit_forest(
-            self._paint.crops, len(self._table), plan.working_factor, seed=plan.seed
-        )
+        return fit_forest(self._paint.crops, len(self._table), plan.working_factor, seed=plan.seed)
 
     def _spec(self) -> ModelSpec:
         first = self._sources[0].volume
