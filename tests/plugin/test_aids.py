@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -11,6 +12,7 @@ from scipy import ndimage
 
 from napari_densify.annotations import Edit
 from napari_densify.core.errors import InputError
+from napari_densify.plugin.import_dialog import ImportDialog
 from napari_densify.plugin.layers import add_quietly, find_layer, mark_layer, place_like
 from napari_densify.plugin.proposal import Boxed
 
@@ -134,6 +136,42 @@ def test_keys_work_on_the_canvas(predicted):
     assert predicted.session.slice_counts() == {}
     QTest.keyClick(native, Qt.Key_1)
     assert predicted.bench.canvas.paint_layer.selected_label == 1
+
+
+def test_annotations_of_another_program_become_paint(predicted, tmp_path, monkeypatch, wait_for):
+    mask = np.zeros(predicted.truth.shape, np.uint8)
+    mask[2, 5:9, 5:9], mask[6, 20:30, 20:30] = 128, 255
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    predicted.session.paint[6, 20, 20] = 1
+    seen = []
+
+    def look(dialog):
+        box = dialog.table.cellWidget(2, 2)
+        box.setValue(2)
+        seen.append(dialog.result_line.text())
+        return True
+
+    monkeypatch.setattr(ImportDialog, "exec", look)
+    predicted.bench.importer.open(tmp_path / "mask.tif")
+    wait_for(lambda: 2 in predicted.session.slice_counts())
+    assert predicted.session.slice_counts()[2] == {1: 16}
+    assert predicted.session.slice_counts()[6] == {1: 1, 2: 99}
+    assert "16" in seen[0]
+    assert undone(predicted) == {1: 1}
+
+
+def test_the_strokes_of_a_round_come_back_in_one_step(predicted):
+    paint = predicted.session.paint
+    paint[2, 5:9, 5:9] = 1
+    paint.flush()
+    made = predicted.session.project.new_round()
+    paint[2, 5:9, 5:9] = 2
+    paint[5, 1:3] = 1
+    before = np.asarray(paint)
+    predicted.bench.painter.restore(made)
+    assert predicted.session.slice_counts() == {2: {1: 16}}
+    predicted.click(predicted.aids["undo"])
+    np.testing.assert_array_equal(np.asarray(paint), before)
 
 
 def test_a_box_reads_as_a_whole_volume():

@@ -114,3 +114,14 @@ def test_settings_are_kept_in_the_project(session):
     again.open(Project.open(folder))
     assert again.train_settings.budget_s == 7.0
     again.close()
+
+
+def test_a_box_for_the_3d_view_is_bounded_and_inside():
+    whole = (slice(0, 100), slice(0, 4000), slice(0, 3000))
+    box = asking.box_around(whole, (5, 3990, 1500), 2**24)
+    sides = [s.stop - s.start for s in box]
+    assert 2**23 < np.prod(sides) <= 2**24
+    assert all(s.start >= 0 and s.stop <= w.stop for s, w in zip(box, whole, strict=True))
+    assert box[1].stop == 4000
+    assert abs((box[2].start + box[2].stop) / 2 - 1500) <= 1
+    assert asking.box_around((slice(0, 5),) * 3, (0, 0, 0), 2**24) == (slice(0, 5),) * 3

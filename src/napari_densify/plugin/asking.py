@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCRATCH",
     "bounds_of",
+    "box_around",
     "classical_request",
     "compare_request",
     "leave_out_request",
@@ -205,6 +207,30 @@ def suggest_request(session: Session) -> ask.SuggestRequest:
     session.require_idle()
     path = str(project.path)
     return ask.SuggestRequest(image=path, annotations=path, model=str(session.chosen_round().model))
+
+
+def box_around(region: Region, middle: Sequence[int], most: int) -> Region:
+    """Cut a box of at most about so many voxels out of a region, around a voxel.
+
+    Parameters
+    ----------
+    region
+        Region to cut from.
+    middle
+        Voxel (Z, Y, X); where it is near the edge, the box moves inwards.
+    most
+        Voxels; the longest sides are shortened first.
+    """
+    sides = [s.stop - s.start for s in region]
+    while math.prod(sides) > most:
+        longest = sides.index(max(sides))
+        sides[longest] = -(-sides[longest] * 3 // 4)
+    starts = (
+        min(max(s.start, int(m) - n // 2), s.stop - n)
+        for s, m, n in zip(region, middle, sides, strict=True)
+    )
+    z, y, x = (slice(start, start + n) for start, n in zip(starts, sides, strict=True))
+    return z, y, x
 
 
 def bounds_of(region: Region) -> ask.Bounds:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyqtgraph as pg
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QPalette
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from napari_densify.plugin.jobs import TrainingLog
@@ -58,7 +60,8 @@ class _Plots(QWidget):
     def _use_palette(self) -> None:
         if not hasattr(self, "plot"):
             return
-        color = self.palette().color(QPalette.ColorRole.WindowText)
+        # napari colours its widgets by a style sheet, which leaves the palette as it was.
+        color = get_theme(get_settings().appearance.theme).text.as_hex()
         for side in ("bottom", "left", "right"):
             axis = self.plot.getPlotItem().getAxis(side)
             axis.setPen(color)
@@ -88,6 +91,7 @@ class LearningCurve(_Plots):
         self._points = self.plot.plot(
             pen=pg.mkPen(DICE, width=1), symbol="o", symbolSize=7, symbolBrush=DICE, symbolPen=None
         )
+        self.plot.getPlotItem().setYRange(0, 1, padding=0.04)
         self.setToolTip("Would more paint help? Each point is a round")
 
     def show_points(self, points: Sequence[LearningPoint]) -> None:

@@ -14,7 +14,13 @@ from napari_densify.annotations.suggestion import AXES
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 from napari_densify.plugin.canvas import Canvas
-from napari_densify.plugin.painting import Takeover, apply_edit, apply_quickly, voxel_at
+from napari_densify.plugin.painting import (
+    Takeover,
+    apply_edit,
+    apply_edits,
+    apply_quickly,
+    voxel_at,
+)
 from napari_densify.plugin.session import Session
 from napari_densify.plugin.window import needs_window
 from napari_densify.project import Round
@@ -155,11 +161,12 @@ class Painter(QObject):
         layer, paint = self.require_layer(), self.session.paint
         assert paint is not None
         kept = AnnotationStore(made.strokes, read_only=True)
-        with layer.block_history():
-            for box in [*paint.painted_boxes(), *kept.painted_boxes()]:
-                wanted = kept.read(box).astype(paint.dtype)
-                mask = wanted != paint.read(box)
-                apply_edit(layer, aids.Edit(box, mask, wanted[mask]))
+        edits = []
+        for box in {str(b): b for b in [*paint.painted_boxes(), *kept.painted_boxes()]}.values():
+            wanted = kept.read(box).astype(paint.dtype)
+            mask = wanted != paint.read(box)
+            edits.append(aids.Edit(box, mask, wanted[mask]))
+        apply_edits(layer, edits)
         self.session.said.emit("info", f"The strokes of {made.name} are back; Ctrl+Z undoes it")
 
     # pieces of a prediction

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,34 +10,49 @@ import numpy as np
 from napari_densify.annotations import Edit
 from napari_densify.plugin.window import Absolute, PaintWindow
 
-__all__ = ["Takeover", "apply_edit", "apply_quickly", "voxel_at"]
+__all__ = ["Takeover", "apply_edit", "apply_edits", "apply_quickly", "voxel_at"]
 
 Drag = Callable[[Any, Any], Iterator[None]]
 """A napari mouse callback: ``(layer, event)``, suspended between press, moves and release."""
 
 
 def apply_edit(layer: Any, edit: Edit) -> int:
-    """Change a layer as one undoable step; return the number of voxels.
+    """Change a layer as one undoable step; return the number of voxels."""
+    return apply_edits(layer, [edit])
+
+
+def apply_edits(layer: Any, edits: Iterable[Edit]) -> int:
+    """Change a layer by several edits, as one undoable step; return the number of voxels.
 
     napari's own ``data_setitem`` takes coordinates of single voxels: 24 bytes for each,
     and a second for a large slice. Its history takes boxes as well.
     """
-    if len(edit):
-        key = Absolute(edit.region) if isinstance(layer.data, PaintWindow) else edit.region
-        before = np.asarray(layer.data[key])
-        after = before.copy()
-        after[edit.mask] = edit.values
-        layer._save_history((key, before, after))
-        layer.data[key] = after
+    voxels = 0
+    with layer.block_history():
+        for edit in edits:
+            voxels += len(edit)
+            if len(edit):
+                _write(layer, edit)
+    if voxels:
         layer.refresh()
-    return len(edit)
+    return voxels
+
+
+def _write(layer: Any, edit: Edit) -> None:
+    key = Absolute(edit.region) if isinstance(layer.data, PaintWindow) else edit.region
+    before = np.asarray(layer.data[key])
+    after = before.copy()
+    after[edit.mask] = edit.values
+    layer._save_history((key, before, after))
+    layer.data[key] = after
 
 
 def apply_quickly(layer: Any, edit: Edit) -> None:
-    """As `apply_edit`, for the few voxels under a brush: only those are drawn again."""
-    if isinstance(layer.data, PaintWindow):
-        apply_edit(layer, edit)
-    else:
+    """As `apply_edit`, for the few voxels under a brush, as part of the stroke's undo step."""
+    if isinstance(layer.data, PaintWindow) and len(edit):
+        _write(layer, edit)
+        layer.refresh()
+    elif len(edit):
         layer.data_setitem(edit.indices, edit.values)
 
 

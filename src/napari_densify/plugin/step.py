@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 from weakref import ref
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import (
     QFrame,
     QLabel,
@@ -23,6 +23,8 @@ from napari_densify.plugin.workbench import Workbench, workbench_of
 
 __all__ = ["Panel", "Part", "Step", "button", "collapsible", "hint"]
 
+
+_WIDTH = 384  # pixels that a dock needs, scroll bar included
 
 _UNBOUNDED = 16777215  # QWIDGETSIZE_MAX, which the bindings don't export
 
@@ -75,12 +77,16 @@ class Panel(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(330)
+        self.setMinimumWidth(_WIDTH)
         self.content = QWidget()
         self.column = QVBoxLayout(self.content)
         self.column.setContentsMargins(4, 4, 4, 4)
         self.column.setSpacing(2)
         self.setWidget(self.content)
+
+    def sizeHint(self) -> QSize:
+        """As narrow as its widgets allow: the width is the image's."""
+        return QSize(_WIDTH, super().sizeHint().height())
 
     def event(self, event: QEvent) -> bool:
         """Notice that napari took the dock away (it gives no other sign)."""
@@ -117,7 +123,9 @@ class Panel(QScrollArea):
 def _release(bench: ref[Workbench], token: int, steps: list[Step]) -> None:
     """Let go of everything when a widget was deleted without having been closed."""
     for step in steps:
-        step.let_go()
+        # The garbage collector may have emptied it before Qt deleted the widget.
+        with suppress(AttributeError, RuntimeError):
+            step.let_go()
     found = bench()
     if found is not None:
         found.release(token)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QHBoxLayout
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout
 
 from napari_densify.annotations.suggestion import AXES
 from napari_densify.core.labels import ClassTable
 from napari_densify.plugin.advice import say_coverage, say_suggestion
 from napari_densify.plugin.aids_panel import AidsPanel
 from napari_densify.plugin.class_table import ClassTableWidget, add_class, remove_class
+from napari_densify.plugin.import_dialog import ImportDialog
+from napari_densify.plugin.layer_import import LayerImport
+from napari_densify.plugin.slider_marks import SliderMarks
 from napari_densify.plugin.step import Step, button, hint
 from napari_densify.plugin.strip import SliceStrip
 from napari_densify.plugin.workbench import Workbench
@@ -29,6 +33,7 @@ class AnnotateStep(Step):
         self._build_classes()
         self._build_slices()
         self._build_aids()
+        self.marks = SliderMarks(bench)
         self._sync()
         self.listen(self.session.project_changed, self._sync)
         self.listen(self.session.classes_changed, self._sync)
@@ -87,15 +92,29 @@ class AnnotateStep(Step):
         self.panel = AidsPanel(self.bench)
         self.aids = self.panel.aids
         self.body.addWidget(self.panel)
+        self.take = button(
+            "Import annotations…",
+            "Label images, colour masks, ilastik projects, COCO files, napari's shapes and points",
+            self._ask_import,
+            name="import-annotations",
+        )
+        self.body.addWidget(self.take)
+        self.take_layer = LayerImport(self.bench.importer)
+        self.body.addWidget(self.take_layer)
+        self.listen(self.canvas.viewer.layers.events.inserted, self.take_layer.sync)
+        self.listen(self.canvas.viewer.layers.events.removed, self.take_layer.sync)
+        self.listen(self.bench.importer.read, self._show_import)
+        self.listen(self.bench.importer.busy_changed, self._sync_import)
         self.advice = hint("", name="advice")
         self.body.addWidget(self.advice)
 
     def let_go(self) -> None:
-        """Disconnect the buttons of the aids too."""
+        """Disconnect the buttons of the aids and take the marks of the slider away too."""
         super().let_go()
-        panel = vars(self).get("panel")
-        if panel is not None:
-            panel.let_go()
+        for name in ("panel", "marks"):
+            part = vars(self).get(name)
+            if part is not None:
+                part.let_go()
 
     # sync
 
@@ -149,6 +168,20 @@ class AnnotateStep(Step):
 
     def _show_paint(self) -> None:
         self.bench.attempt(self.canvas.show_paint)
+
+    def _ask_import(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Import annotations")
+        if path:
+            self.bench.attempt(self.bench.importer.open, Path(path))
+
+    def _show_import(self, source: Any) -> None:
+        dialog = ImportDialog(source, self)
+        if dialog.exec():
+            self.bench.importer.apply(source, dialog.plan)
+
+    def _sync_import(self, busy: bool) -> None:
+        self.take.setEnabled(not busy)
+        self.take.setText("Importing…" if busy else "Import annotations…")
 
     def _hold_proposed(self) -> None:
         z = self.session.proposed_held_out()

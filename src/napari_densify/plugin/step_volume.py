@@ -9,27 +9,21 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
-    QGridLayout,
     QHBoxLayout,
     QLineEdit,
-    QMenu,
-    QWidget,
 )
 
 from napari_densify.core.errors import InputError
-from napari_densify.data import sample_files
 from napari_densify.plugin.candidates import Candidate, candidate_of
 from napari_densify.plugin.layers import active_image
+from napari_densify.plugin.opening import OpenRow
 from napari_densify.plugin.step import Step, button, hint
+from napari_densify.plugin.voxel_size import VoxelSize
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["VolumeStep"]
-
-PLUGIN = "napari-densify"
-SAMPLES = {"fibsem": "FIB-SEM of fly brain", "nuclei": "Confocal plant nuclei"}
 
 
 class VolumeStep(Step):
@@ -43,7 +37,8 @@ class VolumeStep(Step):
         self._candidate: Candidate | None = None
         self._refusal = ""
         self._edited = False
-        self._build_sources()
+        self.sources = OpenRow(bench)
+        self.body.addWidget(self.sources)
         self._build_form()
         self._build_end()
         self._sync_layers()
@@ -61,38 +56,19 @@ class VolumeStep(Step):
 
     # build
 
-    def _build_sources(self) -> None:
-        row = QHBoxLayout()
-        self.open_file = button("Open file…", "Open an image file or a zarr", self._ask_file)
-        self.open_folder = button(
-            "Open project…", "Go on with a project folder (NAME.densify)", self._ask_project
-        )
-        self.sample = button("Open sample", "A small real volume to try things on", lambda: None)
-        menu = QMenu(self.sample)
-        for key, title in SAMPLES.items():
-            menu.addAction(title, lambda key=key: self.open_sample(key))
-        self.sample.setMenu(menu)
-        for widget in (self.open_file, self.sample, self.open_folder):
-            row.addWidget(widget)
-        self.body.addLayout(row)
-
     def _build_form(self) -> None:
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.layer = QComboBox()
         self.layer.setObjectName("image-layer")
         self.layer.setToolTip("Image layer to work on")
+        self.layer.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.layer.currentIndexChanged.connect(self._layer_chosen)
         self.facts = hint("")
-        self.sizes = [self._size_box(axis) for axis in "ZYX"]
-        sizes = QGridLayout()
-        sizes.setContentsMargins(0, 0, 0, 0)
-        for column, (axis, box) in enumerate(zip("ZYX", self.sizes, strict=True)):
-            sizes.addWidget(hint(axis), 0, 2 * column)
-            sizes.addWidget(box, 0, 2 * column + 1)
-            sizes.setColumnStretch(2 * column + 1, 1)
-        holder = QWidget()
-        holder.setLayout(sizes)
+        self.size = VoxelSize()
+        self.size.edited.connect(self._size_edited)
         self.folder = QLineEdit()
         self.folder.setObjectName("project-folder")
         self.folder.setToolTip("Folder in which strokes, models and predictions are kept")
@@ -106,21 +82,9 @@ class VolumeStep(Step):
         self._choose = choose
         form.addRow("Image", self.layer)
         form.addRow("", self.facts)
-        form.addRow("Voxel size (nm)", holder)
+        form.addRow("Voxel size (nm)", self.size)
         form.addRow("Project", place)
         self.body.addLayout(form)
-
-    def _size_box(self, axis: str) -> QDoubleSpinBox:
-        box = QDoubleSpinBox()
-        box.setRange(1e-3, 1e9)
-        box.setDecimals(2)
-        box.setKeyboardTracking(False)
-        box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-        box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
-        box.setToolTip(f"Edge of a voxel along {axis}, in nanometres")
-        box.setObjectName(f"voxel-{axis.lower()}")
-        box.valueChanged.connect(self._size_edited)
-        return box
 
     def _build_end(self) -> None:
         self.note = hint("", name="volume-note")
@@ -174,27 +138,20 @@ class VolumeStep(Step):
         if self.session.project is None and _is_new(self._candidate, before):
             self._edited = False
             self.folder.setText(str(self._candidate.folder))
-            self._show_size(self._candidate.spacing)
+            self.size.show_value(self._candidate.spacing)
         self._sync()
-
-    def _show_size(self, spacing: Any) -> None:
-        for box, value in zip(self.sizes, spacing, strict=True):
-            box.blockSignals(True)
-            box.setValue(value)
-            box.blockSignals(False)
 
     def _sync(self, *_: Any) -> None:
         project, candidate = self.session.project, self._candidate
         opened, busy = project is not None, bool(self.bench.busy)
         self.start.setVisible(not opened)
         self.close_project.setVisible(opened)
-        for widget in (self.open_file, self.open_folder, self.sample):
-            widget.setVisible(not opened)
+        self.sources.setVisible(not opened)
         for widget in (self.layer, self.folder, self._choose):
             widget.setEnabled(not opened and not busy)
         if project is not None:
             self.folder.setText(str(project.path))
-            self._show_size(project.spacing)
+            self.size.show_value(project.spacing)
         exists = self._exists()
         self.start.setText("Open project" if exists else "Create project")
         self.start.setEnabled(not busy and (exists or candidate is not None))
@@ -231,12 +188,8 @@ class VolumeStep(Step):
     def _size_edited(self) -> None:
         self._edited = True
         if self.session.project is not None:
-            self.bench.attempt(self.session.set_spacing, self._spacing())
+            self.bench.attempt(self.session.set_spacing, self.size.value())
         self._sync()
-
-    def _spacing(self) -> tuple[float, float, float]:
-        z, y, x = (box.value() for box in self.sizes)
-        return z, y, x
 
     def _start(self) -> None:
         folder = Path(self.folder.text().strip())
@@ -244,18 +197,8 @@ class VolumeStep(Step):
         if self._exists():
             self.bench.open_project(folder, layer)
             return
-        spacing = self._spacing() if self._edited else None
+        spacing = self.size.value() if self._edited else None
         self.bench.attempt(self.bench.create_project, layer, folder, spacing)
-
-    def _ask_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a volume")
-        if path:
-            self.open_path(path)
-
-    def _ask_project(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Open a project folder (NAME.densify)")
-        if path:
-            self.bench.open_project(Path(path))
 
     def _ask_folder(self) -> None:
         path, _ = QFileDialog.getSaveFileName(
@@ -268,14 +211,11 @@ class VolumeStep(Step):
 
     def open_path(self, path: str) -> None:
         """Open a file, a folder of slices or a project."""
-        if (Path(path) / "project.json").is_file():
-            self.bench.open_project(Path(path))
-        else:
-            self.viewer.open(path, plugin=PLUGIN)
+        self.sources.open_path(path)
 
     def open_sample(self, key: str) -> None:
         """Open the image of a bundled volume."""
-        self.viewer.open(str(sample_files(key).image), plugin=PLUGIN)
+        self.sources.open_sample(key)
 
     def dragEnterEvent(self, event: Any) -> None:
         """Take files and folders."""

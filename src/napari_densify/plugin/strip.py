@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QRectF, QSize, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -11,17 +11,24 @@ from napari_densify.core.labels import ClassTable
 __all__ = ["SliceStrip"]
 
 _HEIGHT = 34
-_MARK = 9
 
 
 class SliceStrip(QWidget):
-    """Bars of painted classes per Z slice; a click goes there."""
+    """Bars of painted classes per Z slice; a click goes there.
+
+    Parameters
+    ----------
+    height
+        In pixels.
+    """
 
     clicked = Signal(int)
     """Z slice that the user wants to see."""
 
-    def __init__(self) -> None:
+    def __init__(self, height: int = _HEIGHT) -> None:
         super().__init__()
+        self._height = height
+        self._mark, self._foot = max(6, height // 4), 5 if height > 20 else 4
         self._slices = 0
         self._current = 0
         self._counts: dict[int, dict[int, int]] = {}
@@ -34,7 +41,7 @@ class SliceStrip(QWidget):
 
     def sizeHint(self) -> QSize:
         """Wide and low."""
-        return QSize(200, _HEIGHT)
+        return QSize(40, self._height)
 
     def show_paint(
         self, slices: int, counts: dict[int, dict[int, int]], classes: ClassTable
@@ -63,7 +70,7 @@ class SliceStrip(QWidget):
         text = self.palette().color(QPalette.ColorRole.WindowText)
         faint = QColor(text)
         faint.setAlpha(28)
-        body = QRectF(0, _MARK, self.width(), self.height() - _MARK - 5)
+        body = QRectF(0, self._mark, self.width(), self.height() - self._mark - self._foot)
         painter.fillRect(body, faint)
         if self._slices:
             self._draw_bars(painter, body)
@@ -90,14 +97,16 @@ class SliceStrip(QWidget):
     def _draw_marks(self, painter: QPainter, body: QRectF, text: QColor) -> None:
         for z in self._held_out:
             left, width = self._span(z)
-            painter.fillRect(QRectF(left, body.bottom() + 2, width, 3), QColor("#ee8866"))
+            painter.fillRect(
+                QRectF(left, body.bottom() + 1.5, width, self._foot - 2), QColor("#ee8866")
+            )
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor("#ccbb44"))
         for z in self._suggested:
             left, width = self._span(z)
             middle = left + width / 2
-            painter.drawPolygon(_triangle(middle))
+            painter.drawPolygon(_triangle(middle, self._mark - 2))
         left, width = self._span(self._current)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(text, 1.5))
@@ -129,7 +138,8 @@ class SliceStrip(QWidget):
         return "\n".join(parts)
 
 
-def _triangle(middle: float) -> QPolygonF:
-    from qtpy.QtCore import QPointF
-
-    return QPolygonF([QPointF(middle - 4, 0), QPointF(middle + 4, 0), QPointF(middle, _MARK - 2)])
+def _triangle(middle: float, height: float) -> QPolygonF:
+    half = height * 0.6
+    return QPolygonF(
+        [QPointF(middle - half, 0), QPointF(middle + half, 0), QPointF(middle, height)]
+    )

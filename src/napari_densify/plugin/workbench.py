@@ -23,12 +23,13 @@ from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event
 from napari_densify.plugin.activity import Activity
-from napari_densify.plugin.asking import bounds_of
+from napari_densify.plugin.asking import bounds_of, box_around
 from napari_densify.plugin.candidates import candidate_of, make_project
 from napari_densify.plugin.canvas import Canvas
 from napari_densify.plugin.engine_choice import kept_link
 from napari_densify.plugin.engine_client import EngineClient
 from napari_densify.plugin.grid import set_side_by_side
+from napari_densify.plugin.importer import Importer
 from napari_densify.plugin.layers import find_layer
 from napari_densify.plugin.painter import Painter
 from napari_densify.plugin.proposal import Proposal
@@ -41,6 +42,9 @@ __all__ = ["Workbench", "workbench_of"]
 _BENCHES: WeakKeyDictionary[Any, Workbench] = WeakKeyDictionary()
 
 COUNT_EVERY_MS = 250
+
+MOST_IN_3D = 2**24
+"""Voxels of the box around the current position that the 3D view's preview predicts."""
 
 
 def workbench_of(viewer: Any) -> Workbench:
@@ -77,6 +81,7 @@ class Workbench(JobRunner):
         self.canvas = Canvas(viewer, self.session)
         self.painter = Painter(self.canvas, self.session)
         self.proposal = Proposal(self.painter)
+        self.importer = Importer(self.painter)
         self.activity = Activity(self.session, self)
         self.busy = ""
         self._users: set[int] = set()
@@ -262,8 +267,12 @@ class Workbench(JobRunner):
         self.canvas.announce_view()
 
     def _send_view(self, region: Region | None, generation: int) -> None:
-        hidden = region is None or self.session.held_still
-        bounds = None if hidden else bounds_of(region)
+        bounds = None
+        if region is not None and not self.session.held_still:
+            if self.canvas.viewer.dims.ndisplay == 3:
+                middle = self.canvas.viewer.dims.current_step[-3:]
+                region = box_around(region, middle, MOST_IN_3D)
+            bounds = bounds_of(region)
         self.client.tell(ask.View(region=bounds, generation=generation))
 
 

@@ -1,0 +1,80 @@
+"""Annotations of other programs become paint, as one undoable step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
+
+from napari_densify.annotations import Edit
+from napari_densify.io import ImportPlan, ImportSource, apply_import, read_import
+from napari_densify.plugin.painter import Painter
+from napari_densify.plugin.painting import apply_edits
+from napari_densify.project import import_edits, merge_classes, require_import_shape
+
+__all__ = ["Importer"]
+
+
+class Importer(QObject):
+    """Reads a file in a thread, lets the user look at it, paints it.
+
+    Parameters
+    ----------
+    painter
+        Whose annotation layer is painted on.
+    """
+
+    read = Signal(object)
+    """An `ImportSource`, to be shown before it is applied."""
+    busy_changed = Signal(bool)
+
+    def __init__(self, painter: Painter) -> None:
+        super().__init__()
+        self.painter = painter
+        self.session = painter.session
+
+    def open(self, path: Path) -> None:
+        """Read what a file holds; `read` is emitted then.
+
+        Raises
+        ------
+        InputError
+            If there is no project to import into.
+        """
+        project = self.session.require_project()
+        self.painter.require_layer()
+        self._in_thread(self.read.emit, read_import, str(path), shape=project.shape)
+
+    def apply(self, source: ImportSource, plan: ImportPlan) -> None:
+        """Paint it where nothing is painted yet, and take over its classes."""
+        self._in_thread(
+            lambda edits: self._paint(plan, edits), _edits, source, plan, self.session.paint
+        )
+
+    def _in_thread(self, done: Any, function: Any, *arguments: Any, **options: Any) -> None:
+        self.busy_changed.emit(True)
+        worker = create_worker(function, *arguments, _ignore_errors=True, **options)
+        worker.returned.connect(done)
+        worker.errored.connect(lambda error: self.session.said.emit("error", str(error)))
+        worker.finished.connect(lambda: self.busy_changed.emit(False))
+        worker.start()
+
+    def _paint(self, plan: ImportPlan, edits: list[Edit]) -> None:
+        session = self.session
+        if session.project is None or self.painter.canvas.paint_layer is None:
+            return
+        session.set_classes(merge_classes(session.classes, plan.classes, session.counts()))
+        voxels = apply_edits(self.painter.require_layer(), edits)
+        slices = len({edit.region[0].start for edit in edits})
+        text = f"Imported {voxels:,} voxels on {slices} slices; Ctrl+Z takes them back"
+        session.said.emit(
+            "info", text if voxels else "Nothing to import: it is all painted already"
+        )
+
+
+def _edits(source: ImportSource, plan: ImportPlan, paint: Any) -> list[Edit]:
+    labels = apply_import(source, plan)
+    require_import_shape(labels, paint.shape)
+    return list(import_edits(labels, paint))

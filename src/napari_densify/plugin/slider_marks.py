@@ -1,0 +1,111 @@
+"""Paint, held-out and suggested slices right above napari's slice slider, in line with it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, QPoint
+from qtpy.QtWidgets import QHBoxLayout, QWidget
+
+from napari_densify.annotations.suggestion import AXES
+from napari_densify.plugin.strip import SliceStrip
+from napari_densify.plugin.workbench import Workbench
+
+__all__ = ["SliderMarks"]
+
+_HEIGHT = 18
+
+
+class SliderMarks(QObject):
+    """A low strip over the Z slider of the viewer's window; it goes with the dock.
+
+    Parameters
+    ----------
+    bench
+        Session and viewer. Where this napari's window is built otherwise, nothing is
+        shown: the strip in the dock tells the same.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__()
+        self.bench = bench
+        self.strip = SliceStrip(_HEIGHT)
+        self.holder: QWidget | None = None
+        self._sliders = _sliders_of(bench.canvas.viewer)
+        if self._sliders is not None:
+            self._insert(self._sliders)
+
+    def _insert(self, sliders: QWidget) -> None:
+        self.holder = QWidget()
+        self.holder.setObjectName("slider-marks")
+        row = QHBoxLayout(self.holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.strip)
+        around = sliders.parentWidget().layout()
+        around.insertWidget(around.indexOf(sliders), self.holder)
+        sliders.installEventFilter(self)
+        self.strip.clicked.connect(self.bench.canvas.go_to_slice)
+        session = self.bench.session
+        for signal in (session.project_changed, session.paint_changed):
+            signal.connect(self.sync)
+        self.bench.canvas.slice_changed.connect(self.strip.show_current)
+        self.bench.canvas.viewer.dims.events.order.connect(self.sync)
+        self.bench.canvas.viewer.dims.events.ndisplay.connect(self.sync)
+        self.sync()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep in line with the slider when the window changes its size."""
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):
+            self._align()
+        return False
+
+    def sync(self, *_: Any) -> None:
+        """Show what the session says, while Z is what the slider moves through."""
+        session = self.bench.session
+        slices = session.slice_counts()
+        suggested = tuple(s["index"] for s in session.suggested if s["axis"] == AXES[0])
+        self.strip.show_paint(session.shape[0], slices, session.classes)
+        self.strip.show_marks(session.held_out, suggested)
+        self.strip.show_current(self.bench.canvas.current_slice)
+        dims = self.bench.canvas.viewer.dims
+        through_z = dims.ndim >= 3 and dims.ndim - 3 not in dims.displayed
+        self.holder.setVisible(through_z and session.shape[0] > 1 and bool(slices or suggested))
+        self._align()
+
+    def _align(self) -> None:
+        """Put the strip's ends where those of the slider's groove are."""
+        widgets = self._sliders.slider_widgets
+        number = self.bench.canvas.viewer.dims.ndim - 3
+        if not 0 <= number < len(widgets):
+            return
+        groove = widgets[number].slider
+        left = groove.mapTo(self._sliders, QPoint(0, 0)).x()
+        right = self._sliders.width() - left - groove.width()
+        self.holder.layout().setContentsMargins(max(0, left), 2, max(0, right), 0)
+
+    def let_go(self) -> None:
+        """Take the strip away."""
+        if self.holder is None:
+            return
+        with suppress(RuntimeError, ValueError, TypeError):  # the window may have gone before
+            self._take_away()
+        self.holder = None
+
+    def _take_away(self) -> None:
+        session = self.bench.session
+        for signal in (session.project_changed, session.paint_changed):
+            signal.disconnect(self.sync, missing_ok=True)
+        self.bench.canvas.viewer.dims.events.order.disconnect(self.sync)
+        self.bench.canvas.viewer.dims.events.ndisplay.disconnect(self.sync)
+        self._sliders.removeEventFilter(self)
+        self.bench.canvas.slice_changed.disconnect(self.strip.show_current)
+        self.holder.deleteLater()
+
+
+def _sliders_of(viewer: Any) -> QWidget | None:
+    """Widget that holds the sliders; napari gives no public way to it."""
+    window = getattr(viewer, "window", None)
+    sliders = getattr(getattr(window, "_qt_viewer", None), "dims", None)
+    fits = sliders is not None and hasattr(sliders, "slider_widgets")
+    return sliders if fits and sliders.parentWidget().layout() is not None else None
