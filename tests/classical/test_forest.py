@@ -54,3 +54,34 @@ def test_all_channels_are_looked_at(stack):
     assert ForestParameters(trees=5).trees == 5
     with pytest.raises(ValueError, match="trees"):
         ForestParameters(trees=1)
+
+
+def test_as_paint_grows_only_new_slices_are_looked_at(stack, monkeypatch):
+    from napari_densify.classical import preview_slice, source
+
+    volume, _, paint = stack
+    looked = []
+    compute = source.compute_features
+
+    def counted(image, config):
+        looked.append(image.shape)
+        return compute(image, config)
+
+    monkeypatch.setattr(source, "compute_features", counted)
+    few = paint.copy()
+    few[5] = 0
+    memory = {}
+
+    def preview(labels):
+        looked.clear()
+        options = {"annotations": labels, "memory": memory}
+        return list(preview_slice("random_forest", volume, 4, **options))[-1]
+
+    preview(few)
+    assert len(looked) == 3  # two painted slices and the one on screen
+    preview(few)
+    assert looked == []
+    grown = preview(paint)
+    assert len(looked) == 1
+    (fresh,) = preview_slice("random_forest", volume, 4, annotations=paint)
+    np.testing.assert_array_equal(grown, fresh)

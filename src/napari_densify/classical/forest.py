@@ -17,6 +17,9 @@ from napari_densify.core.settings import FeatureConfig
 
 __all__ = ["SEARCH", "ForestParameters", "fit", "sample_paint"]
 
+_Sample = dict[int, npt.NDArray[np.float32]]
+"""Features ``(N, F)`` of painted voxels by class code."""
+
 SEARCH = {"balance": (0.25, 0.5, 0.75), "leaf": (2, 4, 10)}
 
 
@@ -102,20 +105,41 @@ def sample_paint(
     ``(N, F)`` features and ``(N,)`` class codes.
     """
     paint = task.require_paint()
-    rng = np.random.default_rng(parameters.seed)
     share = max(1, parameters.samples // (len(paint.values) * len(paint.slices)))
     rows, codes = [], []
     for box in task.boxes():
-        labels = paint.read(box).ravel()
-        stack = features(box)
-        stack = stack.reshape(len(stack), -1)
-        for value in task.classes:
-            found = np.flatnonzero(labels == value)
-            if found.size > share:
-                found = np.sort(rng.choice(found, share, replace=False))
-            rows.append(stack[:, found].T)
-            codes.append(np.full(found.size, value))
+        for value, found in _sampled(features, task, parameters, box).items():
+            rows.append(found[:share])
+            codes.append(np.full(len(rows[-1]), value))
     return np.ascontiguousarray(np.concatenate(rows)), np.concatenate(codes)
+
+
+def _sampled(features: Any, task: Task, parameters: ForestParameters, box: Region) -> _Sample:
+    """Features of painted voxels of one slice by class, in an order drawn by the seed.
+
+    A worker that trains again and again remembers them: features are computed for slices
+    with new paint alone, whatever share of a slice is used.
+    """
+    labels = task.require_paint().read(box)
+    what = (str(box), labels.tobytes(), parameters.sigmas, parameters.samples, parameters.seed)
+    key = ("forest", task.identity, hash(what))
+    if key not in task.memory:
+        task.memory[key] = _draw(features(box), labels.ravel(), task, parameters, box[0].start)
+    sample: _Sample = task.memory[key]
+    return sample
+
+
+def _draw(
+    stack: npt.NDArray[Any], labels: Labels, task: Task, parameters: ForestParameters, z: int
+) -> _Sample:
+    stack = stack.reshape(len(stack), -1)
+    most = max(1, parameters.samples // max(2, len(task.classes)))
+    drawn = {}
+    for number, value in enumerate(task.classes):
+        rng = np.random.default_rng((parameters.seed, z, number))
+        found = rng.permutation(np.flatnonzero(labels == value))[:most]
+        drawn[value] = np.ascontiguousarray(stack[:, found].T)
+    return drawn
 
 
 def _weights(labels: npt.NDArray[np.int64], balance: float) -> npt.NDArray[Any]:
@@ -151,7 +175,7 @@ def _classify(model: Any, source: FeatureSource, box: Region, stride: int) -> np
         (s.start // stride * stride, min(-(-(s.stop - 1) // stride) * stride + 1, n))
         for s, n in zip((y, x), source.task.volume.shape[1:], strict=True)
     )
-    stack = source.features((z, slice(*ys), slice(*xs)))[:, 0]
+    stack = _plane_features(source, (z, slice(*ys), slice(*xs)))
     coarse = stack[:, ::stride, ::stride]
     table = np.ascontiguousarray(coarse.reshape(len(coarse), -1).T)
     probabilities = model.predict_proba(table).reshape(*coarse.shape[1:], -1)
@@ -161,6 +185,19 @@ def _classify(model: Any, source: FeatureSource, box: Region, stride: int) -> np
     fine = _enlarge(probabilities, stride, (y.stop - ys[0], x.stop - xs[0]))
     inside: npt.NDArray[np.int64] = fine.argmax(-1)
     return inside[y.start - ys[0] :, x.start - xs[0] :]
+
+
+def _plane_features(source: FeatureSource, box: Region) -> npt.NDArray[np.float32]:
+    """Features ``(F, Y, X)`` of a slice; a preview remembers those of the last one."""
+    task = source.task
+    key = (task.identity, str(box), source.config)
+    if task.quick and task.memory.get("forest plane", (None,))[0] == key:
+        remembered: npt.NDArray[np.float32] = task.memory["forest plane"][1]
+        return remembered
+    stack = source.features(box)[:, 0]
+    if task.quick:
+        task.memory["forest plane"] = (key, stack)
+    return stack
 
 
 def _enlarge(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_densify.classical.task import Labels, Rule, Task
 from napari_densify.core.blocks import Region
 
-__all__ = ["assign_groups", "count_groups", "group_rule", "mean_dice"]
+__all__ = ["Groups", "assign_groups", "count_groups", "group_rule", "mean_dice"]
 
 Groups = Callable[[Region], npt.NDArray[Any]]
 """Group number (0..G-1) of every voxel of a region."""

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from pydantic import Field
 from skimage import filters
 
-from napari_densify.classical.grouping import group_rule
-from napari_densify.classical.task import Image, Parameters, Rule, Task, gaussian, grow
+from napari_densify.classical.grouping import Groups, group_rule
+from napari_densify.classical.smoothing import gaussian_kernel
+from napari_densify.classical.task import Image, Parameters, Rule, Task, grow
 from napari_densify.core.blocks import Region
 from napari_densify.core.volume import Spacing
 
@@ -98,24 +99,36 @@ def local_threshold(
 def fit(task: Task, parameters: LocalThresholdParameters) -> Rule:
     """Compare each voxel with its surroundings; paint says which side is which class."""
     window = window_shape(parameters.window, task.volume.spacing)
-    sample = task.sample(parameters)
-    span = max(float(np.ptp(sample)), 1e-6)
+    if parameters.algorithm == "gaussian":
+        return group_rule(task, _by_gaussian(task, parameters, window), 2)
+    span = 1.0
+    if parameters.algorithm == "sauvola":
+        span = max(float(np.ptp(task.sample(parameters))), 1e-6)
 
     def groups(region: Region) -> npt.NDArray[Any]:
         read, inner = grow(region, window, task.volume.shape)
         image = task.smooth(read, parameters)
-        if parameters.algorithm == "gaussian":
-            # What scikit-image computes, without what would be cropped afterwards.
-            limit = gaussian(image, [(w - 1) / 6 for w in window], inner) - parameters.offset
-        else:
-            limit = local_threshold(
-                image,
-                algorithm=parameters.algorithm,
-                window=window,
-                offset=parameters.offset,
-                k=parameters.k,
-                span=span,
-            )[inner]
+        limit = local_threshold(
+            image,
+            algorithm=parameters.algorithm,
+            window=window,
+            offset=parameters.offset,
+            k=parameters.k,
+            span=span,
+        )[inner]
         return (image[inner] > limit).astype(np.uint8)
 
     return group_rule(task, groups, 2)
+
+
+def _by_gaussian(
+    task: Task, parameters: LocalThresholdParameters, window: tuple[int, int, int]
+) -> Groups:
+    """Follow scikit-image, without computing what would be cropped afterwards."""
+    kernels = [gaussian_kernel((w - 1) / 6) for w in window]
+
+    def groups(region: Region) -> npt.NDArray[Any]:
+        limit = task.filtered(region, parameters, kernels) - parameters.offset
+        return (task.smooth(region, parameters) > limit).astype(np.uint8)
+
+    return groups

@@ -44,9 +44,9 @@ def outline_rule(task: Task, channel: int, outlined: Callable[[Image], Outlined]
     """
     names = RegionNames(task.classes)
     painted = task.paint.slices if task.paint is not None else ()
-    for z in painted:
-        lines = outlined(_plane(task, z, channel))
-        names.learn(_number(lines), lines.images, task.require_paint().plane(z))
+    for box in task.planes():
+        lines = outlined(task.image(box, channel)[0])
+        names.learn(_number(lines), lines.images, task.require_paint().read(box)[0])
 
     def rule(region: Region) -> Labels:
         z, y, x = region

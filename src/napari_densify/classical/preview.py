@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ def preview_slice(
     classes: ClassTable | None = None,
     probabilities: Volume | None = None,
     parameters: Settings | Mapping[str, Any] | None = None,
+    memory: MutableMapping[Any, Any] | None = None,
 ) -> Iterator[npt.NDArray[Any]]:
     """Label one slice; iterative methods yield ever better answers.
 
@@ -52,6 +53,9 @@ def preview_slice(
         Slice that is looked at.
     annotations, classes, probabilities, parameters
         As in :func:`~napari_densify.classical.run_method`.
+    memory
+        Given again with each call, it keeps what need not be computed anew as paint grows
+        and sliders move.
 
     Yields
     ------
@@ -64,7 +68,11 @@ def preview_slice(
     """
     method, preset = get_method(name)
     chosen = resolve_parameters(method, preset, parameters)
-    task = replace(make_task(volume, annotations, classes, probabilities=probabilities), quick=True)
+    task = replace(
+        make_task(volume, annotations, classes, probabilities=probabilities),
+        quick=True,
+        memory={} if memory is None else memory,
+    )
     if method.needs_paint:
         task.require_paint()
     step = _coarse_step(method, volume)

@@ -70,10 +70,19 @@ def fit(task: Task, parameters: SnakeParameters) -> Rule:
             if len(curve) >= _FEWEST:
                 curve = _move(image, curve, parameters)
             # A hole lies inside another outline: filling both with "or else" leaves it open.
-            out ^= polygon2mask(mask.shape, curve)
+            _toggle(out, curve)
         return out
 
     return contour_rule(task, parameters, refine)
+
+
+def _toggle(mask: Mask, curve: npt.NDArray[Any]) -> None:
+    """Turn over what a curve encloses, within its bounding box."""
+    low = np.clip(np.floor(curve.min(0)).astype(int) - 1, 0, mask.shape)
+    high = np.clip(np.ceil(curve.max(0)).astype(int) + 2, 0, mask.shape)
+    part = mask[low[0] : high[0], low[1] : high[1]]
+    if part.size:
+        part ^= polygon2mask(part.shape, curve - low)
 
 
 def _move(image: Image, curve: npt.NDArray[Any], parameters: SnakeParameters) -> npt.NDArray[Any]:

@@ -30,7 +30,10 @@ class FeatureSource:
     @classmethod
     def of(cls, task: Task, config: FeatureConfig) -> FeatureSource:
         """Measure the volume's intensities once and for all."""
-        return cls(task, config, measure_intensity(task.volume))
+        key = ("intensity", task.identity)
+        if key not in task.memory:
+            task.memory[key] = measure_intensity(task.volume)
+        return cls(task, config, task.memory[key])
 
     def features(self, region: Region) -> npt.NDArray[np.float32]:
         """Compute ``(F, Z, Y, X)`` of a region."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy import ndimage
 
+from napari_densify.classical.smoothing import (
+    gaussian_kernel,
+    kernel_reach,
+    separable,
+    smoothing_sigmas,
+)
 from napari_densify.core.base import Settings
 from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.control import JobControl
@@ -38,9 +43,10 @@ Labels = npt.NDArray[Any]
 Rule = Callable[[Region], Labels]
 """Dense labels of any region; what it gives must not depend on how regions are cut."""
 
-_TRUNCATE = 4.0
 _SAMPLE_VOXELS = 1 << 25
-_QUICK_VOXELS = 1 << 16
+_QUICK_VOXELS = 1 << 15
+_QUICK_PLANE = 1 << 16
+_QUICK_SLICES = 3
 
 
 class Parameters(Settings):
@@ -120,6 +126,8 @@ class Task:
         learned from a sample of them.
     probabilities
         Of a network, one channel for each class; None where there are none.
+    memory
+        What a worker remembers from one task to the next: features of painted slices.
     """
 
     volume: Volume
@@ -128,6 +136,7 @@ class Task:
     control: JobControl = field(default_factory=JobControl)
     quick: bool = False
     probabilities: Volume | None = None
+    memory: MutableMapping[Any, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -143,6 +152,12 @@ class Task:
     def region(self) -> Region:
         """All of the volume."""
         return full_region(self.volume.shape)
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What tells this image from others that a worker may see."""
+        volume = self.volume
+        return (volume.source or id(volume.data), volume.shape, volume.spacing)
 
     def require_paint(self) -> Paint:
         """Return the paint.
@@ -164,6 +179,19 @@ class Task:
         """Boxes of paint to learn from."""
         return self.require_paint().boxes(_QUICK_VOXELS if self.quick else None)
 
+    def planes(self) -> Iterator[Region]:
+        """Painted slices to learn from, whole ones; for a preview, windows of a few."""
+        if self.paint is None:
+            return
+        numbers = self.paint.slices
+        if self.quick and len(numbers) > _QUICK_SLICES:
+            picks = np.linspace(0, len(numbers) - 1, _QUICK_SLICES).round().astype(int)
+            numbers = tuple(numbers[i] for i in picks)
+        for z in numbers:
+            limit = _QUICK_PLANE if self.quick else self.paint.plane(z).size
+            window = best_window(self.paint.plane(z), self.classes, limit)
+            yield (slice(z, z + 1), *window)
+
     def seeds(self) -> npt.NDArray[np.int32]:
         """Paint of the whole volume as ``(Z, Y, X)`` codes."""
         return self.require_paint().read(self.region).astype(np.int32)
@@ -182,21 +210,33 @@ class Task:
                 where="channel",
                 mend="count from 0",
             )
-        image: Image = np.array(self.volume.read(region)[channel], np.float32)
-        return np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        found = self.volume.read(region)[channel]
+        image: Image = np.array(found, np.float32)
+        if found.dtype.kind == "f":
+            np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return image
 
     def smooth(self, region: Region, parameters: Parameters) -> Image:
         """Read a region and smooth it; equal to a crop of the whole volume, smoothed."""
+        return self.filtered(region, parameters, [np.ones(1)] * 3)
+
+    def filtered(
+        self, region: Region, parameters: Parameters, kernels: Sequence[npt.NDArray[Any]]
+    ) -> Image:
+        """As :meth:`smooth`, filtered by further kernels along Z, Y and X in the same go."""
         sigmas = smoothing_sigmas(parameters.sigma, self.volume.spacing)
-        halo = tuple(int(_TRUNCATE * s + 0.5) for s in sigmas)
-        read, inner = grow(region, halo, self.volume.shape)
-        image = self.image(read, parameters.channel)
-        return gaussian(image, sigmas, inner)
+        both = [
+            np.convolve(gaussian_kernel(sigma), kernel)
+            for sigma, kernel in zip(sigmas, kernels, strict=True)
+        ]
+        read, inner = grow(region, kernel_reach(both), self.volume.shape)
+        image: Image = separable(self.image(read, parameters.channel), both, inner)
+        return image
 
     def sample(self, parameters: Parameters) -> Image:
         """Smoothed intensities of the whole volume, or of slices spread over a large one."""
         z, y, x = self.volume.shape
-        max_voxels = 4 * _QUICK_VOXELS if self.quick else _SAMPLE_VOXELS
+        max_voxels = 8 * _QUICK_VOXELS if self.quick else _SAMPLE_VOXELS
         if z * y * x <= max_voxels:
             return self.smooth(self.region, parameters)
         edge = max(1, int(np.sqrt(max_voxels / 8)))
@@ -235,25 +275,10 @@ class Task:
         return certainty
 
 
-def smoothing_sigmas(sigma: float, spacing: Sequence[float]) -> tuple[float, ...]:
-    """Gaussian widths in voxels along Z, Y, X for one physical width, given along X."""
-    return tuple(sigma * spacing[-1] / s for s in spacing)
-
-
 def gaussian(image: Image, sigmas: Sequence[float], inner: tuple[slice, ...]) -> Image:
-    """Smooth and crop, axis by axis: what is cropped is not smoothed along the next axis.
-
-    Equal to ``scipy.ndimage.gaussian_filter(image, sigmas)[inner]``.
-    """
-    for axis, sigma in enumerate(sigmas):
-        if sigma > 1e-15:
-            image = ndimage.gaussian_filter1d(
-                image, sigma, axis, truncate=_TRUNCATE, mode="reflect"
-            )
-        crop = [slice(None)] * image.ndim
-        crop[axis] = inner[axis]
-        image = image[tuple(crop)]
-    return np.ascontiguousarray(image)
+    """Smooth and crop; equal to ``scipy.ndimage.gaussian_filter(image, sigmas)[inner]``."""
+    smooth: Image = separable(image, [gaussian_kernel(sigma) for sigma in sigmas], inner)
+    return smooth
 
 
 def best_window(plane: npt.NDArray[Any], classes: Sequence[int], limit: int) -> tuple[slice, slice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels
@@ -10,6 +11,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QFormLayout, QGridLayout, QPushButton
 
 from napari_densify.core.errors import InputError
+from napari_densify.core.requests import InstancesRequest
 from napari_densify.plugin.grid import SHOWN, set_side_by_side
 from napari_densify.plugin.layers import (
     add_quietly,
@@ -20,6 +22,7 @@ from napari_densify.plugin.layers import (
     protect,
 )
 from napari_densify.plugin.pictures import DIFFERENT, ONLY_FIRST, ONLY_SECOND, Difference
+from napari_densify.plugin.results import SOURCE
 from napari_densify.plugin.step import Step, button, hint
 from napari_densify.plugin.workbench import Workbench
 
@@ -53,6 +56,7 @@ class PicturePanel(Step):
             self.listen(signal, self._sync)
         self.listen(self.session.project_changed, self._sync)
         self.listen(self.session.classes_changed, self._sync_classes)
+        self.listen(self.session.job_changed, self._sync_job)
         self._sync_classes()
         self._sync()
 
@@ -88,6 +92,12 @@ class PicturePanel(Step):
             made.setCheckable(True)
             layout.addWidget(made, number // 2, number % 2)
             self.buttons[name] = made
+        self.objects = button(
+            "Objects",
+            "Give each object of the result its own id, in a layer beside its classes",
+            self._objects,
+        )
+        layout.addWidget(self.objects, 2, 0)
         self.body.addLayout(layout)
 
     # sync
@@ -111,6 +121,10 @@ class PicturePanel(Step):
             self.buttons[name].setEnabled(len(found) > 1)
         self.buttons["grid"].setChecked(bool(grid_of(self.bench.canvas.viewer).enabled))
         self._drop_stale()
+        self._sync_job()
+
+    def _sync_job(self, *_: Any) -> None:
+        self.objects.setEnabled(self.session.job is None)
 
     def _sync_classes(self, *_: Any) -> None:
         chosen = self.value.currentData()
@@ -232,6 +246,27 @@ class PicturePanel(Step):
         for layer in self.layers():
             if _role(layer) != "paint":
                 layer.contour = width
+
+    def _objects(self) -> None:
+        self.bench.attempt(self._ask_for_objects)
+
+    def _ask_for_objects(self) -> None:
+        """Send the chosen result to be separated into objects.
+
+        Raises
+        ------
+        InputError
+            If it is no result on disk, or the engine is busy.
+        """
+        self.session.require_idle()
+        layer = self.first.currentData()
+        source = "" if layer is None else layer.metadata.get(SOURCE, "")
+        if not source or _role(layer) not in ("prediction", "method"):
+            raise InputError("objects are made of results", mend="choose a result above")
+        folder = self.session.require_project().path / "objects"
+        self.bench.submit(
+            InstancesRequest(prediction=source, output=str(folder / f"{Path(source).stem}.zarr"))
+        )
 
     def _drop_stale(self) -> None:
         """Take the difference away with the layers that it is of."""

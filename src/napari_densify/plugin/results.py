@@ -24,7 +24,10 @@ from napari_densify.plugin.layers import (
 from napari_densify.plugin.session import Session
 from napari_densify.plugin.window import EDGE, needs_window
 
-__all__ = ["Results", "labels_levels"]
+__all__ = ["SOURCE", "Results", "labels_levels"]
+
+SOURCE = "densify_path"
+"""Key of a layer's metadata: the file that it shows."""
 
 
 class Results(QObject):
@@ -62,6 +65,8 @@ class Results(QObject):
                 self.show_labels(path, "preview", title, "preview", self._is_new("preview"))
             elif event.role in ("probabilities", "uncertainty"):
                 self._show_image(path, event.role)
+            elif event.role == "instances":
+                self.show_labels(path, "instances", event.name, path.stem)
             else:
                 self._show_result(path, event)
         except (InputError, OSError) as error:
@@ -103,6 +108,8 @@ class Results(QObject):
             layer.refresh()
             return
         data = labels_levels(path)
+        if layer is not None:
+            layer.metadata[SOURCE] = str(path)
         if layer is not None and layer.multiscale == isinstance(data, list):
             layer.data = data
             layer.visible = True
@@ -110,20 +117,17 @@ class Results(QObject):
             return
         if layer is not None:
             self._viewer().layers.remove(layer)
-        self._add_labels(data, role, title, name)
+        self._add_labels(data, role, title, name).metadata[SOURCE] = str(path)
 
-    def _add_labels(self, data: Any, role: str, title: str, name: str) -> None:
-        layer = Labels(
-            data,
-            name=title,
-            colormap=class_colormap(self.session.classes, dense=True),
-            opacity=0.5,
-            **self._place(),
-        )
+    def _add_labels(self, data: Any, role: str, title: str, name: str) -> Labels:
+        layer = Labels(data, name=title, opacity=0.5, **self._place())
+        if role != "instances":  # ids keep napari's colours: neighbours are told apart
+            layer.colormap = class_colormap(self.session.classes, dense=True)
         mark_layer(layer, role, name)
         layer.metadata["densify_classes"] = self.session.classes.model_dump(mode="json")
         protect(layer)
         add_quietly(self._viewer(), layer, below=find_layer(self._viewer(), "paint"))
+        return layer
 
     def _show_image(self, path: Path, role: str) -> None:
         layer = find_layer(self._viewer(), role, path.stem)

@@ -36,7 +36,9 @@ class CompareStep(Step):
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
         self.one = MethodPanel(bench)
-        self.body.addWidget(collapsible("One method", self.one))
+        part = collapsible("One method", self.one)
+        part.setObjectName("part-one-method")
+        self.body.addWidget(part)
         self._build_methods()
         self.table = ScoreTable()
         self.note = hint("", name="compare-note")

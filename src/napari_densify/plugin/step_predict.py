@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QProgressBar
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout
 
 from napari_densify.plugin.form import SettingsForm
+from napari_densify.plugin.job_bar import JobBar
 from napari_densify.plugin.rounds_panel import RoundsPanel
 from napari_densify.plugin.step import Step, button, collapsible, hint
 from napari_densify.plugin.workbench import Workbench
@@ -70,22 +71,10 @@ class PredictStep(Step):
         self.body.addLayout(row)
 
     def _build_buttons(self) -> None:
-        self.predict = button(
-            "Predict", "Predict into a layer, slices near the view first", self._predict
-        )
-        self.predict.setMinimumHeight(34)
-        self.stop = button("Stop", "Stop; what was predicted is kept", self.bench.stop)
-        row = QHBoxLayout()
-        row.addWidget(self.predict, 3)
-        row.addWidget(self.stop, 1)
-        self.body.addLayout(row)
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.progress.setFixedHeight(8)
-        self.status = hint("", name="predict-status")
-        self.body.addWidget(self.progress)
-        self.body.addWidget(self.status)
+        start = button("Predict", "Predict into a layer, slices near the view first", self._predict)
+        self.bar = JobBar(self.bench, "predict", start, working="Predicting…")
+        self.predict, self.stop = self.bar.start, self.bar.stop
+        self.body.addWidget(self.bar)
 
     # sync
 
@@ -96,18 +85,9 @@ class PredictStep(Step):
         self._sync_job()
 
     def _sync_job(self, *_: Any) -> None:
-        job = self.session.job
         trained = self.session.project is not None and bool(self.rounds.rounds())
-        predicting = job is not None and job.kind == "predict"
-        self.predict.setEnabled(job is None and trained)
-        self.predict.setText("Predicting…" if predicting else "Predict")
-        self.stop.setVisible(predicting)
-        self.progress.setVisible(predicting)
-        self.status.setVisible(predicting)
-        if job is not None and predicting:
-            self.stop.setEnabled(not job.stopping)
-            self.progress.setValue(round(1000 * (job.fraction or 0)))
-            self.status.setText(job.status)
+        self.bar.sync()
+        self.predict.setEnabled(self.session.job is None and trained)
 
     # clicks
 

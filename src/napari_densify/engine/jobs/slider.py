@@ -31,6 +31,10 @@ PLANES = (".npy",)
 """Endings of files that hold the previewed region alone."""
 
 
+_MEMORY: dict[Any, Any] = {}
+_MOST_REMEMBERED = 200
+
+
 @dataclass(frozen=True)
 class Opened:
     """What a classical method is given, opened."""
@@ -135,11 +139,12 @@ def _answers(
 
     z, y, x = region
     planes: list[npt.NDArray[Any]] = []
+    if len(_MEMORY) > _MOST_REMEMBERED:
+        _MEMORY.clear()
+    options = {**opened.keywords(), "parameters": request.parameters, "memory": _MEMORY}
     for number in range(z.start, z.stop):
         best = None
-        for plane in preview_slice(
-            request.method, z=number, **opened.keywords(), parameters=request.parameters
-        ):
+        for plane in preview_slice(request.method, z=number, **options):
             if best is not None and z.stop - z.start == 1:
                 yield best[None], False
             best = plane[y, x]
