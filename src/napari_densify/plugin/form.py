@@ -123,6 +123,7 @@ class _Slider(_Row):
         if kind is float:
             self.box.setDecimals(3 if high - low < 10 else 1)
         self.box.setRange(kind(low), kind(high))
+        self.box.setMinimumWidth(110)
         super().__init__(self.box, self.box.valueChanged)
 
     def get(self) -> Any:

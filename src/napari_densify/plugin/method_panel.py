@@ -74,8 +74,9 @@ class MethodPanel(Step):
             "Run on the volume", "Label the whole volume into a layer", self._run, name="run-method"
         )
         row = QHBoxLayout()
-        for widget, stretch in ((self.live, 2), (self.tune, 1), (self.run, 2)):
-            row.addWidget(widget, stretch)
+        row.addWidget(self.tune, 1)
+        row.addWidget(self.run, 2)
+        self.body.addWidget(self.live)
         self.body.addLayout(row)
         self.status = hint("", name="method-status")
         self.body.addWidget(self.status)

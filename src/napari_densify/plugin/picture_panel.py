@@ -23,7 +23,7 @@ from napari_densify.plugin.layers import (
 )
 from napari_densify.plugin.pictures import DIFFERENT, ONLY_FIRST, ONLY_SECOND, Difference
 from napari_densify.plugin.results import SOURCE
-from napari_densify.plugin.step import Step, button, hint
+from napari_densify.plugin.step import Step, button, hint, narrow
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["PicturePanel"]
@@ -73,6 +73,7 @@ class PicturePanel(Step):
         for box, title, tip in rows:
             box.setObjectName(f"picture-{title.lower()}")
             box.setToolTip(tip)
+            narrow(box)
             box.currentIndexChanged.connect(self._chosen)
             form.addRow(title, box)
         self.body.addLayout(form)

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_densify.plugin.step import button
+from napari_densify.plugin.step import button, narrow
 
 __all__ = ["ScoreTable", "columns_of", "read_table", "text_of"]
 
@@ -127,6 +127,7 @@ class ScoreTable(QWidget):
     def _build_choice(self) -> QHBoxLayout:
         self.group = QComboBox()
         self.group.setObjectName("columns")
+        narrow(self.group)
         self.group.setToolTip("Columns to show")
         self.group.currentIndexChanged.connect(self._fill)
         self.filter = QLineEdit()

@@ -9,6 +9,7 @@ from weakref import ref
 
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import (
+    QComboBox,
     QFrame,
     QLabel,
     QPushButton,
@@ -21,7 +22,7 @@ from superqt import QCollapsible
 
 from napari_densify.plugin.workbench import Workbench, workbench_of
 
-__all__ = ["Panel", "Part", "Step", "button", "collapsible", "hint"]
+__all__ = ["Panel", "Part", "Step", "button", "collapsible", "hint", "narrow"]
 
 
 _WIDTH = 384  # pixels that a dock needs, scroll bar included
@@ -138,6 +139,12 @@ def button(text: str, tip: str, action: Callable[[], Any], *, name: str = "") ->
     made.setObjectName(name or text.lower().replace(" ", "-").rstrip("…"))
     made.clicked.connect(lambda: action())
     return made
+
+
+def narrow(box: QComboBox) -> None:
+    """Let a box with names of any length be narrower than the longest of them."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
 
 
 def hint(text: str = "", *, name: str = "") -> QLabel:

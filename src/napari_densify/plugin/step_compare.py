@@ -18,7 +18,7 @@ from napari_densify.plugin.job_bar import JobBar
 from napari_densify.plugin.method_panel import MethodPanel
 from napari_densify.plugin.picture_panel import PicturePanel
 from napari_densify.plugin.score_table import ScoreTable, read_table
-from napari_densify.plugin.step import Step, button, collapsible, hint
+from napari_densify.plugin.step import Step, button, collapsible, hint, narrow
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["CompareStep"]
@@ -89,6 +89,7 @@ class CompareStep(Step):
         row.addWidget(button("Usual", "Tick the quick ones of each family", self._tick_usual))
         self.truth = QComboBox()
         self.truth.setObjectName("truth")
+        narrow(self.truth)
         self.truth.setToolTip("What is scored: held-out paint, or a dense truth that you have")
         self.truth.currentIndexChanged.connect(lambda *_: self._sync_note())
         form = QFormLayout()
