@@ -72,6 +72,7 @@ class Display:
                 self._loss = f"step {event.step}, loss {event.loss:.3f}"
             case say.Plan():
                 self._line(event.explanation)
+                self._line(event.cost.describe() if event.cost else "")
             case say.HeldOutScore():
                 self._line(_say_score(event))
             case say.ModelSaved():

@@ -12,16 +12,18 @@ from rich.table import Table
 from napari_densify.cli.display import say_duration
 
 __all__ = [
+    "show_augmentation",
     "show_comparison",
     "show_demo",
     "show_doctor",
     "show_export",
-    "show_info",
     "show_import",
+    "show_info",
     "show_instances",
     "show_labels",
     "show_methods",
     "show_predictions",
+    "show_relocation",
     "show_replay",
     "show_scores",
     "show_suggestions",
@@ -33,6 +35,9 @@ Result = dict[str, Any]
 
 def show_info(console: Console, result: Result) -> None:
     """Print what is known of a volume, and what it costs."""
+    if "methods" in result:
+        console.print(result["methods"], highlight=False, markup=False, soft_wrap=True)
+        return
     spacing = " x ".join(f"{n:g}" for n in result["spacing_nm"]) + " nm"
     if not result["spacing_known"]:
         spacing = "not stated in the file (--spacing Z,Y,X says it)"
@@ -51,13 +56,12 @@ def show_info(console: Console, result: Result) -> None:
         ("time to read", _about(estimate["read_s"])),
         ("time to predict", f"{_about(estimate['predict_s'])} on {estimate['device']}"),
         ("network", estimate["plan"]),
+        ("to train", estimate["train_text"]),
     ]
     rows += [("note", note) for note in result.get("notes", ())]
     _pairs(console, rows)
 
 
-def show_training(console: Console, result: Result) -> None:
-    """Print where the model is and how well it does."""
 def show_import(console: Console, result: Result) -> None:
     """Print what each item of a file becomes."""
     size = " x ".join(map(str, result["shape"]))
@@ -77,6 +81,8 @@ def show_import(console: Console, result: Result) -> None:
         console.print("nothing is written: name a label file or a project with -o")
 
 
+def show_training(console: Console, result: Result) -> None:
+    """Print where the model is and how well it does."""
     rows = [("model", str(result["model"])), ("time", say_duration(result["seconds"]))]
     rows += [(name, str(result[name])) for name in ("steps",) if name in result]
     if "loss" in result:
@@ -169,9 +175,19 @@ def show_suggestions(console: Console, result: Result) -> None:
     _table(console, ("axis", "slice", "score", "why"), rows)
 
 
+def show_augmentation(console: Console, result: Result) -> None:
+    """Print where the picture is."""
+    _pairs(console, [("picture", str(result["output"])), ("patches", str(result["patches"]))])
+
+
 def show_export(console: Console, result: Result) -> None:
     """Print where the package is."""
     _pairs(console, [("package", str(result["output"]))])
+
+
+def show_relocation(console: Console, result: Result) -> None:
+    """Print where the image of a project is now."""
+    _pairs(console, [("project", result["project"]), ("image", result["image"])])
 
 
 def show_replay(console: Console, result: Result) -> None:

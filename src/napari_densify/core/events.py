@@ -20,6 +20,7 @@ __all__ = [
     "Ready",
     "Started",
     "StepDone",
+    "TrainingCost",
     "dump_event",
     "parse_event",
 ]
@@ -49,12 +50,56 @@ class Started(_Event):
     message: str = ""
 
 
+class TrainingCost(BaseModel):
+    """What a training will take: estimates, told before it starts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = ""
+    precision: str = ""
+    host_bytes: int = Field(0, description="Main memory")
+    device_bytes: int = Field(0, description="Memory of the device; 0 if that is main memory")
+    free_host_bytes: int | None = None
+    free_device_bytes: int | None = None
+    seconds: float | None = Field(None, description="The budget, or steps times measured time")
+    step_seconds: float | None = Field(None, description="Time of a step, where it was measured")
+    resolution: str = Field("", description="Why this working resolution")
+
+    def describe(self) -> str:
+        """Sentences for the user."""
+        uses = f"uses {self.device}, {self.precision}"
+        host = f"about {_size(self.host_bytes)} of memory{_free(self.free_host_bytes)}"
+        parts = [uses, host]
+        if self.device_bytes:
+            free = _free(self.free_device_bytes)
+            parts.append(f"about {_size(self.device_bytes)} on the device{free}")
+        if self.seconds is not None:
+            parts.append(f"about {self.seconds:.0f} s")
+        return f"{'; '.join(parts)}. Working resolution: {self.resolution}."
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory that is free is enough, as far as is known."""
+        on_host = self.free_host_bytes is None or self.host_bytes <= self.free_host_bytes
+        free = self.free_device_bytes
+        return on_host and (free is None or self.device_bytes <= free)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _free(count: int | None) -> str:
+    return "" if count is None else f" ({_size(count)} free)"
+
+
 class Plan(_Event):
     """What was resolved from wishes and data, with a sentence that explains it."""
 
     kind: Literal["plan"] = "plan"
     explanation: str
     plan: dict[str, Any] = {}
+    cost: TrainingCost | None = None
 
 
 class Progress(_Event):
@@ -147,6 +192,7 @@ class Failed(_Event):
     kind: Literal["failed"] = "failed"
     message: str
     fault: bool = Field(description="True: a fault of ours; False: input that can't be used")
+    again: bool = Field(False, description="The process is lost; in a new one it may go well")
     traceback: str = ""
 
 

@@ -62,8 +62,17 @@ def _out_of_memory(error: MemoryError) -> str:
     return f"not enough memory{detail}; take a smaller region, block or a coarser pyramid level"
 
 
+def _device_is_lost(error: Exception) -> bool:
+    """Whether the driver gave up: nothing more can be computed in this process."""
+    if not isinstance(error, RuntimeError):
+        return False
+    text = str(error)
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in text or "cuDNN" in text
+
+
 def _our_failure(job: str, error: Exception) -> Failed:
     text = "".join(traceback.format_exception(error))
     last = str(error).strip().splitlines()
     message = f"{type(error).__name__}: {last[0]}" if last else type(error).__name__
-    return Failed(job=job, message=message, fault=True, traceback=text)
+    lost = _device_is_lost(error)
+    return Failed(job=job, message=message, fault=True, again=lost, traceback=text)

@@ -76,6 +76,9 @@ class Engine:
         try:
             for event in guarded(request, self._control, run=self._run):
                 self._send(event)
+                if isinstance(event, Failed) and event.again:
+                    self._close()  # the device is lost to this process; another one may use it
+                    break
                 self._listen()
         finally:
             self._current, self._paused = None, False

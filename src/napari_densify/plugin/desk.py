@@ -46,6 +46,7 @@ class JobDesk:
         self.comparison: list[dict[str, Any]] = []
         self.suggested: tuple[dict[str, Any], ...] = ()
         self._training_round: Round | None = None
+        self.unfinished: Round | None = None
 
     def require_idle(self) -> None:
         """Raise an InputError while a job is under way."""
@@ -130,7 +131,9 @@ class JobDesk:
 
     def _end_round(self, made: Round, event: Done | Failed) -> None:
         self._training_round = None
-        if not made.complete:
+        if not made.complete and isinstance(event, Failed) and event.again:
+            self.unfinished = made  # its snapshot can be taken up
+        elif not made.complete:
             made.delete()
         elif isinstance(event, Done):
             made.save_scores({**event.result, **self.training.summary()})

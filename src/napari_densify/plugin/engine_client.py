@@ -237,21 +237,25 @@ class EngineClient(QObject):
             return
         if event.kind in ("done", "failed"):
             self._jobs.discard(event.job)
+        if isinstance(event, Failed) and event.again and self._current is not None:
+            run = self._current  # its device is lost: the next job gets a new process
+            self._forget(run, "")
+            run.close()
         self.heard.emit(event)
 
     def _ended(self, run: _Process, reason: str) -> None:
         if run is self._current:
-            self._forget(run, reason)
+            self._forget(run, reason, again=True)
         run.deleteLater()
 
-    def _forget(self, run: _Process, reason: str) -> None:
+    def _forget(self, run: _Process, reason: str, *, again: bool = False) -> None:
         """Take no more from this process; its jobs have failed."""
         self._current = None
         jobs, self._jobs = sorted(self._jobs), set()
         self.device = ""
         self._set_state("off")
         for job in jobs if reason else ():
-            self.heard.emit(Failed(job=job, message=reason, fault=True))
+            self.heard.emit(Failed(job=job, message=reason, fault=True, again=again))
 
     def _set_state(self, state: str) -> None:
         if state != self.state:

@@ -16,6 +16,7 @@ from napari_densify.plugin.engine_client import EngineClient
 from napari_densify.plugin.jobs import Job, TrainingLog
 from napari_densify.plugin.leave_out import LeaveOut
 from napari_densify.plugin.session import Session
+from napari_densify.project import Round
 
 __all__ = ["JobRunner"]
 
@@ -29,7 +30,7 @@ class JobRunner(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ending = False
+        self._ending = self._tried_again = self._all_paint = False
 
     def submit(self, request: ask.JobRequest) -> None:
         """Send a job to the engine."""
@@ -52,15 +53,33 @@ class JobRunner(QObject):
         session = self.session
         asking.require_training(session, all_paint=all_paint)
         session.paint.flush()
-        made = session.require_project().new_round()
+        self._tried_again = False
+        self._train_into(session.require_project().new_round(), all_paint)
+
+    def _train_into(self, made: Round, all_paint: bool, *, resume: bool = False) -> None:
+        session = self.session
         slices = session.slice_counts()
         counts = sum_slices(slices, without=() if all_paint else session.held_out)
         number = len(slices) - (0 if all_paint else len(session.painted_held_out()))
-        job = self.client.submit(asking.train_request(session, made, all_paint=all_paint))
+        request = asking.train_request(session, made, all_paint=all_paint)
+        job = self.client.submit(request.model_copy(update={"resume": resume}))
+        self._all_paint = all_paint
         log = TrainingLog(slices=number, voxels=sum(counts.values()))
         session.begin_training(Job(id=job, kind="train"), made, log)
         if session.live:
             self.canvas.announce_view()
+
+    def _take_up_again(self) -> None:
+        """Go on with a training whose engine died, once; its strokes are all on disk."""
+        made, self.session.unfinished = self.session.unfinished, None
+        if made is None:
+            return
+        if self._tried_again or self._ending or self.session.project is None:
+            made.delete()
+            return
+        self._tried_again = True
+        self._say("info", "The training is taken up again in a new engine")
+        QTimer.singleShot(0, lambda: self._train_into(made, self._all_paint, resume=True))
 
     def leave_slices_out(self) -> None:
         """Train once without each painted slice, and score it there.
@@ -133,6 +152,8 @@ class JobRunner(QObject):
     def _job_ended(self, job: Job, event: Done | Failed) -> None:
         if job.kind == "suggest" and isinstance(event, Done) and self.session.suggested:
             self.canvas.first_suggestion()
+        if job.kind == "train":
+            self._take_up_again()
         if job.kind == "leave_out":
             self._left_out(event)
         if self._ending:

@@ -35,6 +35,16 @@ class Clock:
         self._budget_s, self._steps = plan.budget_s, plan.steps
         self._first_step = self._last = self.elapsed
 
+    def state(self) -> dict[str, float]:
+        """Return what a resumed training needs."""
+        return {"elapsed": self.elapsed, "first_step": self._first_step}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Continue from :meth:`state`: time spent before counts."""
+        self._started -= state["elapsed"]
+        self._first_step = state["first_step"]
+        self._last = self.elapsed
+
     @property
     def elapsed(self) -> float:
         """Seconds since the budget began."""

@@ -43,6 +43,8 @@ _TURN_S = 0.5
 _STEPS_TO_SHOW = 4
 # Steps after which the network is first compared with the forest, and how much later again.
 _FIRST_TRIAL, _NEXT_TRIAL = 10, 1.6
+# Dice by which the network may fall short of the forest and is shown all the same.
+_AS_GOOD = 0.02
 # Prepared pieces kept for the next time: those of about one slice of 2048 x 2048.
 _KEPT_VOXELS = 1 << 22
 
@@ -188,7 +190,8 @@ class LivePreview:
             some = painted[:: max(1, len(painted) // 2)][:2]
             mine = score_paint(predictor, self._source.annotations, some).mean_dice
             theirs = forest.dice
-        self._trusted = not mine < theirs  # NaN: nothing speaks for the forest
+        # The network is what will be saved; NaN: nothing speaks for the forest.
+        self._trusted = not mine < theirs - _AS_GOOD
         if self._trusted:
             self._forest = None
 

@@ -30,8 +30,18 @@ def snapshot_path(model: Path) -> Path:
     return model.with_name(f"{model.stem}.resume.safetensors")
 
 
-def save_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> None:
+def save_snapshot(
+    path: Path,
+    state: TrainingState,
+    sampler: PatchSampler,
+    clock: dict[str, float] | None = None,
+) -> None:
     """Write the state of a training, whole or not at all.
+
+    Parameters
+    ----------
+    clock
+        State of its clock, where it goes by time.
 
     Raises
     ------
@@ -56,6 +66,7 @@ def save_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> No
         "schedule": state.schedule.state(),
         "scalars": scalars,
         "sampler": sampler.random_state,
+        "clock": clock,
         "best": state.best.score and state.best.score.model_dump(mode="json"),
         "plan": state.plan.model_dump(mode="json", exclude={"explanation"}),
     }
@@ -66,8 +77,14 @@ def save_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> No
     atomic_write_bytes(path, safetensors.torch.save(plain, {_KEY: json.dumps(facts)}))
 
 
-def load_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> None:
+def load_snapshot(
+    path: Path, state: TrainingState, sampler: PatchSampler
+) -> dict[str, float] | None:
     """Put a fresh training where :func:`save_snapshot` left an earlier one.
+
+    Returns
+    -------
+    State of its clock, if it was saved.
 
     Raises
     ------
@@ -101,6 +118,8 @@ def load_snapshot(path: Path, state: TrainingState, sampler: PatchSampler) -> No
     state.generator.set_state(tensors["random.augment"])
     torch.set_rng_state(tensors["random.torch"])
     sampler.random_state = facts["sampler"]
+    clock: dict[str, float] | None = facts.get("clock")
+    return clock
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

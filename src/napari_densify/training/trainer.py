@@ -11,6 +11,7 @@ import torch
 
 from napari_densify.core.blocks import Region
 from napari_densify.core.control import JobControl
+from napari_densify.core.errors import InputError
 from napari_densify.core.events import Event, ModelSaved, Notice, Plan, Progress, StepDone
 from napari_densify.core.files import require_room
 from napari_densify.core.labels import ClassTable, require_trainable
@@ -23,6 +24,7 @@ from napari_densify.inference.forest import Forest
 from napari_densify.inference.predictor import Predictor
 from napari_densify.networks import build_network, load_model, save_model
 from napari_densify.training.clock import Clock
+from napari_densify.training.cost import estimate_cost, painted_slices
 from napari_densify.training.facts import gather_facts
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
@@ -47,6 +49,12 @@ _GUIDED = (
 _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
     "predicted"
+)
+# A live training is kept so often, to be taken up again if the engine dies.
+_KEEP_EVERY_S = 15.0
+_TOO_LARGE = (
+    "this may need more memory than is free: if it runs out, the batch is halved; a smaller "
+    "patch or base_channels needs less"
 )
 _NOTHING_HELD_OUT = (
     "the best weights are chosen on held-out slices; none are held out, so the last ones are saved"
@@ -152,7 +160,12 @@ class _Run:
         facts = gather_facts(volumes, self._counts, self._device.type)
         known = self._init.spec if self._init else None
         self._plan = resolve_plan(self._settings, facts, known)
-        yield Plan(explanation=self._plan.explanation, plan=self._plan.model_dump(mode="json"))
+        painted = painted_slices([s.annotations for s in self._sources])
+        cost = estimate_cost(self._plan, facts, painted, device=self._device)
+        plan = self._plan.model_dump(mode="json")
+        yield Plan(explanation=self._plan.explanation, plan=plan, cost=cost)
+        if not cost.fits:
+            yield Notice(level="warning", message=_TOO_LARGE)
         rehearsal = begin_rehearsal(self._plan, self._device)
         self._paint = PaintReader(
             self._sources, self._intensities, self._plan, self._table, held_out
@@ -201,16 +214,31 @@ class _Run:
             for message in differences(self._init, spec, self._state.fresh):
                 yield Notice(level="warning", message=message)
         self._state.forest = self._forest
+        self._snapshot = snapshot_path(output)
+        self._clock_state: dict[str, float] | None = None
         if self._extras.resume:
-            load_snapshot(snapshot_path(output), self._state, self._sampler)
+            yield from self._resume()
         first, intensity = self._sources[0], self._intensities[0]
         self._gauge = HeldOutGauge(first, intensity, self._settings.held_out, self._plan.steps)
+
+    def _resume(self) -> Iterator[Event]:
+        """Take up an unfinished training; a live one begins afresh where that can't be done."""
+        try:
+            self._clock_state = load_snapshot(self._snapshot, self._state, self._sampler)
+        except InputError as error:
+            if self._extras.preview is None:
+                raise
+            yield Notice(level="warning", message=f"{error}; training afresh")
+        else:
+            yield Notice(message=f"taken up again at step {self._state.step}")
 
     def steps(self) -> Iterator[Event]:
         """Train until the budget is used or the user stops; look up between two steps."""
         state, clock, plan = self._state, self._clock, self._plan
         clock.expect(plan)
-        rescue = Rescue(state)
+        if self._clock_state:
+            clock.restore(self._clock_state)
+        rescue, kept = Rescue(state), clock.elapsed
         while not clock.over(state.step) and not self._control.stop:
             loss = rescue.step(self._sampler, clock.progress(state.step))
             for message in rescue.take_notices():
@@ -227,6 +255,9 @@ class _Run:
                 yield score
             if self._preview:
                 yield from self._preview.answer(state, self._control)
+                if clock.elapsed - kept > _KEEP_EVERY_S:
+                    kept = clock.elapsed
+                    save_snapshot(self._snapshot, state, self._sampler, clock.state())
 
     def _take_up(self, changed: Sequence[Region]) -> None:
         """Learn from what was painted meanwhile, from the newest most."""
