@@ -24,6 +24,7 @@ def run(request: InfoRequest, control: JobControl) -> Iterator[Event]:
     volume = open_volume(request.image, spacing=request.spacing)
     speed = reading_speed(volume)
     prediction = estimate_prediction(volume)
+    training = prediction.pop("train")
     yield Done(
         result={
             "image": request.image,
@@ -39,6 +40,8 @@ def run(request: InfoRequest, control: JobControl) -> Iterator[Event]:
                 "read_mvoxel_per_s": round(speed / 1e6, 1),
                 "read_s": round(math.prod(volume.shape) / speed, 2),
                 **prediction,
+                "train": training.model_dump(mode="json"),
+                "train_text": training.describe(),
             },
             **{key: volume.metadata[key] for key in _TOLD if volume.metadata.get(key)},
         }
