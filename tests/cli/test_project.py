@@ -61,6 +61,32 @@ def test_project_whose_image_has_gone(densify, files, project):
     assert "balls.tif" in outcome.err
 
 
+def test_an_image_that_was_moved_is_asked_for_and_found_again(densify, files, project):
+    away = files.folder / "elsewhere" / "moved.tif"
+    away.parent.mkdir()
+    Path(files.image).rename(away)
+    outcome = densify("info", project.path)
+    assert outcome.code == 2
+    assert "densify relocate PROJECT IMAGE" in outcome.err
+    wrong = densify("relocate", project.path, files.truth)
+    assert wrong.code == 2
+    assert "another image" in wrong.err
+    outcome = densify("relocate", project.path, away)
+    assert outcome.code == 0, outcome.err
+    assert densify("info", project.path).code == 0
+    assert densify("relocate", project.path, files.truth, "--anyway").code == 0
+
+
+def test_what_a_methods_section_needs(densify, files, project):
+    outcome = densify("info", project.path, "--methods")
+    assert outcome.code == 0, outcome.err
+    assert "voxel size 30 x 10 x 10 nm" in outcome.out
+    assert "Held out (scored, never trained on): slices 5." in outcome.out
+    refused = densify("info", files.image, "--methods")
+    assert refused.code == 2
+    assert "not a project" in refused.err
+
+
 def test_classical_learns_from_a_project(densify, files, project):
     target = files.folder / "w.tif"
     assert densify("classical", "watershed", project.path, "-o", target).code == 0

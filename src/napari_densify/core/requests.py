@@ -29,6 +29,7 @@ __all__ = [
     "Pause",
     "PredictRequest",
     "ReplayRequest",
+    "RelocateRequest",
     "Request",
     "Resume",
     "Shutdown",
@@ -58,6 +59,7 @@ class InfoRequest(_Job):
     image: str
     spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the file")
 
+    methods: bool = Field(False, description="Of a project: text for a methods section instead")
 
 class TrainRequest(_Job):
     """Train a model on the paint of one or more volumes."""
@@ -202,6 +204,15 @@ class DemoRequest(_Job):
 
     kind: Literal["demo"] = "demo"
     output: str = "demo-output"
+class RelocateRequest(_Job):
+    """Say where the image of a project is now."""
+
+    kind: Literal["relocate"] = "relocate"
+    project: str
+    image: str
+    anyway: bool = Field(False, description="Take it although its voxels are others")
+
+
     sample: str = "fibsem"
     settings: TrainSettings = TrainSettings()
 
@@ -278,6 +289,7 @@ _adapter: TypeAdapter[Request] = TypeAdapter(Request)
 
     | ImportRequest
 def parse_request(line: str | bytes) -> Request:
+    | RelocateRequest
     """Read one line of the engine's input.
 
     Raises

@@ -13,6 +13,7 @@ from napari_densify.io.imports import (
     apply_import,
     plan_import,
     read_import,
+    scan_labels,
 )
 from napari_densify.io.ome_labels import write_ome_labels
 from napari_densify.io.opening import (
@@ -56,6 +57,7 @@ __all__ = [
     "plan_import",
     "read_import",
     "read_wishes",
+    "scan_labels",
     "to_nm",
     "write_labels",
     "write_ome_labels",

@@ -34,6 +34,7 @@ __all__ = [
     "apply_import",
     "plan_import",
     "read_import",
+    "scan_labels",
 ]
 
 MOST_CLASSES = 255
@@ -66,7 +67,17 @@ def read_import(address: str | Path, *, shape: tuple[int, int, int] | None = Non
         return ilastik.read_ilastik(found, shape)
     if name.endswith(".csv"):
         return drawings.read_napari_csv(found, shape)
-    volume = open_image(address)
+    return scan_labels(open_image(address))
+
+
+def scan_labels(volume: Volume) -> ImportSource:
+    """List what a volume of labels or of colours holds.
+
+    Raises
+    ------
+    InputError
+        If it holds too many values or colours to be classes.
+    """
     if volume.channels >= 3:
         return _scanned(volume, _ColourCodes(volume), "colour-coded mask")
     return _scanned(volume, LabelArray(volume.data, where=volume.source), "label image")

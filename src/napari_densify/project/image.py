@@ -16,6 +16,7 @@ from napari_densify.project.address import absolute, beside, candidates
 from napari_densify.project.document import ImageReference
 
 __all__ = [
+    "ImageElsewhere",
     "checksum",
     "copy_blockwise",
     "find_image",
@@ -23,6 +24,10 @@ __all__ = [
     "require_image",
     "same_image",
 ]
+
+
+class ImageElsewhere(InputError):
+    """The image of a project is not where it was, or is another one now: ask where it is."""
 
 
 def same_image(first: Volume, second: Volume) -> bool:
@@ -125,18 +130,18 @@ def find_image(reference: ImageReference, shape: tuple[int, int, int], folder: P
 def _open_same(reference: ImageReference, shape: tuple[int, int, int], address: str) -> Volume:
     file = address.partition("::")[0]
     if "://" not in address and not has_magic(file) and not Path(file).exists():
-        raise InputError(
+        raise ImageElsewhere(
             "the image of the project is not there any more",
             where=address,
-            mend="bring it back, or say where it is now (Volume step, or Project.relocate_image)",
+            mend="bring it back, or say where it is now: densify relocate PROJECT IMAGE",
         )
     volume = open_image(address, level=reference.level, channels=reference.use_channels)
     require_image(volume, shape=shape, where=address)
     if reference.checksum and checksum(volume) != reference.checksum:
-        raise InputError(
+        raise ImageElsewhere(
             "is another image than the one that was painted on",
             where=address,
-            mend="bring the old one back, or say where it is now",
+            mend="bring the old one back, or say where it is now: densify relocate PROJECT IMAGE",
         )
     return replace(volume, name=reference.name or volume.name)
 
@@ -150,7 +155,7 @@ def require_image(volume: Volume, *, shape: tuple[int, ...], where: str) -> None
         If the shape differs.
     """
     if volume.shape != shape:
-        raise InputError(
+        raise ImageElsewhere(
             f"has shape {volume.shape}, but the project was painted on {shape} (Z, Y, X)",
             where=where,
             mend="choose the image that was painted on",

@@ -30,7 +30,8 @@ def merge_classes(own: ClassTable, imported: ClassTable, painted: Mapping[int, i
     rows = {c.value: c for c in own.classes}
     keys = {c.key for c in own.classes}
     for row in imported.classes:
-        if row.value in rows and painted.get(row.value):
+        unnamed = row.name == f"class {row.value}"
+        if row.value in rows and (unnamed or painted.get(row.value)):
             continue
         before = rows.get(row.value)
         key = before.key if before else ("" if row.key in keys else row.key)

@@ -270,7 +270,7 @@ class Project(SharedFolder):
             raise InputError(
                 "is another image than the one that was painted on",
                 where=address,
-                mend="choose the right one, or confirm that this one is to be used",
+                mend="choose the right one, or confirm that this one is to be used (--anyway)",
             )
         self.update(image=reference)
         self._image = None

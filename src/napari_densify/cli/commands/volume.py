@@ -1,4 +1,4 @@
-"""``info``, ``import``, ``suggest`` and ``replay``."""
+"""``info``, ``import``, ``relocate``, ``suggest`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -9,24 +9,57 @@ import typer
 from napari_densify.cli.app import app
 from napari_densify.cli.options import Annotations, Image, Json, Seed, Spacing
 from napari_densify.cli.run import run
-from napari_densify.cli.tables import show_import, show_info, show_replay, show_suggestions
+from napari_densify.cli.tables import (
+    show_import,
+    show_info,
+    show_relocation,
+    show_replay,
+    show_suggestions,
+)
 from napari_densify.cli.values import parse_spacing, parse_unpainted
 from napari_densify.core.requests import (
     ImportRequest,
     InfoRequest,
+    RelocateRequest,
     ReplayRequest,
     SuggestRequest,
 )
 
 
 @app.command()
-def info(image: Image, spacing: Spacing = "", json: Json = False) -> None:
+def info(
+    image: Image,
+    spacing: Spacing = "",
+    methods: Annotated[
+        bool,
+        typer.Option("--methods", help="Of a project: what a paper's methods section needs."),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Print shape, dtype, voxel size, chunks, and an estimate of memory and time."""
 
     def request() -> InfoRequest:
-        return InfoRequest(image=image, spacing=parse_spacing(spacing) if spacing else None)
+        size = parse_spacing(spacing) if spacing else None
+        return InfoRequest(image=image, spacing=size, methods=methods)
 
     raise typer.Exit(run(request, show_info, as_json=json))
+
+
+@app.command()
+def relocate(
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="Project folder.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="Where its image is now.")],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Take it although its voxels are others.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Say where the image of a project is now."""
+
+    def request() -> RelocateRequest:
+        return RelocateRequest(project=project, image=image, anyway=anyway)
+
+    raise typer.Exit(run(request, show_relocation, as_json=json))
 
 
 @app.command("import")

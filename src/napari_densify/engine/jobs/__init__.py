@@ -24,6 +24,7 @@ from napari_densify.engine.jobs import (
     instances,
     predict,
     replay,
+    relocate,
     suggest,
     train,
 )
@@ -45,6 +46,7 @@ _JOBS: dict[type[ask._Job], Callable[[Any, JobControl], Iterator[Event]]] = {
     ask.PredictRequest: predict.run,
     ask.ReplayRequest: replay.run,
     ask.SuggestRequest: suggest.run,
+    ask.RelocateRequest: relocate.run,
     ask.TrainRequest: train.run,
 }
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from napari_densify.core.control import JobControl
+from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event
 from napari_densify.core.requests import InfoRequest
 from napari_densify.core.volume import Volume
 from napari_densify.engine.checks import physical_memory
 from napari_densify.engine.estimate import estimate_prediction, reading_speed
-from napari_densify.engine.sources import open_volume
+from napari_densify.engine.sources import is_project, open_volume
 
 __all__ = ["run"]
 
@@ -21,6 +22,9 @@ _TOLD = ("format", "axes", "levels", "channel_names", "notes")
 
 def run(request: InfoRequest, control: JobControl) -> Iterator[Event]:
     """Describe a volume; try out a small part of it for the estimates."""
+    if request.methods:
+        yield Done(result={"image": request.image, "methods": _methods(request.image)})
+        return
     volume = open_volume(request.image, spacing=request.spacing)
     speed = reading_speed(volume)
     prediction = estimate_prediction(volume)
@@ -46,6 +50,15 @@ def run(request: InfoRequest, control: JobControl) -> Iterator[Event]:
             **{key: volume.metadata[key] for key in _TOLD if volume.metadata.get(key)},
         }
     )
+
+
+def _methods(address: str) -> str:
+    """Write down for a paper what a project knows."""
+    if not is_project(address):
+        raise InputError("is not a project", where=address, mend="--methods needs NAME.densify")
+    from napari_densify.project import Project
+
+    return Project.open(address, read_only=True).export_methods()
 
 
 def _memory(volume: Volume) -> dict[str, Any]:
