@@ -21,15 +21,15 @@ __all__ = [
     "DoctorRequest",
     "EvaluateRequest",
     "ExportRequest",
-    "InfoRequest",
     "ImportRequest",
+    "InfoRequest",
     "InstancesRequest",
     "JobRequest",
     "MethodsRequest",
     "Pause",
     "PredictRequest",
-    "ReplayRequest",
     "RelocateRequest",
+    "ReplayRequest",
     "Request",
     "Resume",
     "Shutdown",
@@ -58,8 +58,8 @@ class InfoRequest(_Job):
     kind: Literal["info"] = "info"
     image: str
     spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the file")
-
     methods: bool = Field(False, description="Of a project: text for a methods section instead")
+
 
 class TrainRequest(_Job):
     """Train a model on the paint of one or more volumes."""
@@ -119,19 +119,6 @@ class MethodsRequest(_Job):
     kind: Literal["methods"] = "methods"
 
 
-class EvaluateRequest(_Job):
-    """Score a prediction against a truth."""
-
-    kind: Literal["evaluate"] = "evaluate"
-    prediction: str
-    truth: str
-    annotations: str = ""
-    zero: Literal["unscored", "background"] = "unscored"
-    mask: str = ""
-    instances: bool = False
-
-
-class CompareRequest(_Job):
 class ImportRequest(_Job):
     """Make labels of annotations from another program, or say what they would become."""
 
@@ -145,6 +132,19 @@ class ImportRequest(_Job):
     replace: bool = Field(False, description="Change what is painted in the project already")
 
 
+class EvaluateRequest(_Job):
+    """Score a prediction against a truth."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    prediction: str
+    truth: str
+    annotations: str = ""
+    zero: Literal["unscored", "background"] = "unscored"
+    mask: str = ""
+    instances: bool = False
+
+
+class CompareRequest(_Job):
     """Score several methods side by side and write a report."""
 
     kind: Literal["compare"] = "compare"
@@ -191,6 +191,15 @@ class ExportRequest(_Job):
     output: str
 
 
+class RelocateRequest(_Job):
+    """Say where the image of a project is now."""
+
+    kind: Literal["relocate"] = "relocate"
+    project: str
+    image: str
+    anyway: bool = Field(False, description="Take it although its voxels are others")
+
+
 class ReplayRequest(_Job):
     """Do again, headless, what the history of a project says."""
 
@@ -204,15 +213,6 @@ class DemoRequest(_Job):
 
     kind: Literal["demo"] = "demo"
     output: str = "demo-output"
-class RelocateRequest(_Job):
-    """Say where the image of a project is now."""
-
-    kind: Literal["relocate"] = "relocate"
-    project: str
-    image: str
-    anyway: bool = Field(False, description="Take it although its voxels are others")
-
-
     sample: str = "fibsem"
     settings: TrainSettings = TrainSettings()
 
@@ -273,7 +273,9 @@ JobRequest = (
     | CompareRequest
     | SuggestRequest
     | InstancesRequest
+    | ImportRequest
     | ExportRequest
+    | RelocateRequest
     | ReplayRequest
     | DemoRequest
     | DoctorRequest
@@ -287,9 +289,7 @@ Request = Annotated[
 _adapter: TypeAdapter[Request] = TypeAdapter(Request)
 
 
-    | ImportRequest
 def parse_request(line: str | bytes) -> Request:
-    | RelocateRequest
     """Read one line of the engine's input.
 
     Raises
