@@ -1,12 +1,14 @@
 """Presets against the papers' numbers and against networks written out in plain torch."""
 
 import itertools
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from napari_densify.core.errors import InputError
+from napari_densify.core.recipes import PresetName
 from napari_densify.core.settings import NetworkConfig
 from napari_densify.networks import build_network, count_parameters, output_shape, valid_margin
 from napari_densify.training.presets import PRESETS, find_preset
@@ -24,6 +26,10 @@ def parameters(config: NetworkConfig, *, batch_norm: bool = True) -> int:
 
 def conv(i: int, o: int, taps: int) -> int:
     return i * o * taps + o
+
+
+def test_every_preset_can_be_chosen_by_name() -> None:
+    assert get_args(PresetName) == ("auto", "fast", *PRESETS)
 
 
 def test_paper_3d_has_the_papers_parameters_and_sizes() -> None:

@@ -8,9 +8,36 @@ from pydantic import Field
 
 from napari_densify.core.base import Settings
 
-__all__ = ["AugmentConfig", "LossConfig", "LossKind", "ScheduleConfig", "ScheduleKind"]
+__all__ = [
+    "AugmentConfig",
+    "LossConfig",
+    "LossKind",
+    "PresetName",
+    "ScheduleConfig",
+    "ScheduleKind",
+]
 
 ScheduleKind = Literal["constant", "step", "plateau", "cosine", "one-cycle"]
+
+PresetName = Literal[
+    "auto",
+    "fast",
+    "paper-3d",
+    "paper-2d",
+    "paper-2.5d",
+    "membrane",
+    "polyp",
+    "sandstone",
+    "retina",
+    "brain-tumour",
+    "vnet",
+    "residual",
+    "attention",
+    "deep-supervised",
+    "anisotropic",
+    "fcn",
+]
+"""Networks with their training rules, by name; ``training.presets`` holds them."""
 
 LossKind = Literal[
     "ce",

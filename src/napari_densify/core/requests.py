@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from napari_densify.core.settings import PredictSettings, TrainSettings
 
 __all__ = [
+    "AugmentRequest",
     "Cancel",
     "ClassicalRequest",
     "CompareRequest",
@@ -79,6 +80,18 @@ class TrainRequest(_Job):
     resume: bool = Field(
         False, description="Take up the training of this output that was stopped before its end"
     )
+
+
+class AugmentRequest(_Job):
+    """Draw patches as a training with these settings would see them."""
+
+    kind: Literal["augment"] = "augment"
+    images: tuple[str, ...] = Field(min_length=1)
+    annotations: tuple[str, ...] = ()
+    output: str
+    settings: TrainSettings = TrainSettings()
+    spacing: tuple[float, float, float] | None = None
+    count: int = Field(6, ge=1, le=64)
 
 
 class PredictRequest(_Job):
@@ -266,6 +279,7 @@ class Shutdown(_Message):
 JobRequest = (
     InfoRequest
     | TrainRequest
+    | AugmentRequest
     | PredictRequest
     | ClassicalRequest
     | MethodsRequest

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from napari_densify.core.base import Settings
 from napari_densify.core.errors import InputError
-from napari_densify.core.recipes import LossKind, ScheduleKind
+from napari_densify.core.recipes import LossKind, PresetName, ScheduleKind
 
 __all__ = [
     "FeatureConfig",
@@ -165,7 +165,12 @@ class NetworkConfig(Settings):
 class TrainSettings(Settings):
     """What a user may wish of a training; everything left at None is resolved."""
 
-    preset: str = Field("auto", title="Preset", description="auto, fast, paper-3d, paper-2d, ...")
+    preset: PresetName = Field(
+        "auto",
+        title="Preset",
+        description="Network and training rule: auto and fast are chosen from the data, the "
+        "others follow a paper",
+    )
     budget_s: Annotated[float, Field(gt=0)] | None = Field(
         None,
         title="Time budget",
@@ -379,7 +384,17 @@ def _parse_for(model: type[Settings], pairs: list[str]) -> dict[str, Any]:
         field = model.model_fields.get(name)
         if value is None and field is not None and '"none"' in json.dumps(_schema(model, name)):
             values[name] = "none"
+        if isinstance(value, str | int | float) and _is_list(model, name):
+            values[name] = [value]
     return values
+
+
+def _is_list(model: type[Settings], name: str) -> bool:
+    if name not in model.model_fields:
+        return False
+    schema = _schema(model, name)
+    kinds = [part.get("type") for part in schema.get("anyOf", [schema])]
+    return set(kinds) <= {"array", "null"}
 
 
 def _schema(model: type[Settings], name: str) -> Any:
@@ -423,5 +438,5 @@ def _parse_value(text: str) -> Any:
     if text.lower() in {"none", ""}:
         return None
     if "," in text:
-        return [_parse_value(part) for part in text.split(",")]
+        return [_parse_value(part.strip()) for part in text.split(",") if part.strip()]
     return text

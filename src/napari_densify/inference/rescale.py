@@ -63,7 +63,8 @@ class _Resampled:
             weights, first = axis_weights(np.arange(start, stop), n, m)
             tables.append(weights)
             boxes.append(slice(first, first + weights.shape[1]))
-        voxels = self._volume.read((boxes[0], boxes[1], boxes[2]))[channels].astype(np.float32)
+        raw = self._volume.read((boxes[0], boxes[1], boxes[2]))[channels]
+        voxels: npt.NDArray[np.float32] = raw.astype(np.float32)
         for axis, weights in enumerate(tables, start=1):
             voxels = np.moveaxis(np.tensordot(weights, voxels, (1, axis)), 0, axis)
         return voxels

@@ -1,4 +1,4 @@
-"""``train``, ``predict`` and ``export``."""
+"""``train``, ``augment``, ``predict`` and ``export``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ from napari_densify.cli.options import (
     Steps,
 )
 from napari_densify.cli.run import run
-from napari_densify.cli.tables import show_export, show_predictions, show_training
+from napari_densify.cli.tables import (
+    show_augmentation,
+    show_export,
+    show_predictions,
+    show_training,
+)
 from napari_densify.cli.values import (
     parse_channels,
     parse_duration,
@@ -34,7 +39,12 @@ from napari_densify.cli.values import (
     parse_spacing,
 )
 from napari_densify.core.errors import InputError
-from napari_densify.core.requests import ExportRequest, PredictRequest, TrainRequest
+from napari_densify.core.requests import (
+    AugmentRequest,
+    ExportRequest,
+    PredictRequest,
+    TrainRequest,
+)
 from napari_densify.core.settings import (
     PredictSettings,
     TrainSettings,
@@ -102,6 +112,37 @@ def train_settings(
     }
     settings = validated(TrainSettings, {**wishes, **parsed}, where="densify train")
     return apply_overrides(settings, overrides)
+
+
+@app.command()
+def augment(
+    images: Images,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="OUT.png", help="Picture to write.")
+    ],
+    annotations: Annotations = [],  # noqa: B006
+    preset: Preset = "auto",
+    overrides: Overrides = [],  # noqa: B006
+    count: Annotated[int, typer.Option(min=1, max=64, help="How many patches.")] = 6,
+    seed: Seed = 0,
+    spacing: Spacing = "",
+    json: Json = False,
+) -> None:
+    """Draw patches as a training with these settings would see them; trains nothing."""
+
+    def request() -> AugmentRequest:
+        wishes = {"preset": preset, "seed": seed}
+        settings = validated(TrainSettings, wishes, where="densify augment")
+        return AugmentRequest(
+            images=tuple(images),
+            annotations=tuple(annotations),
+            output=output,
+            settings=apply_overrides(settings, overrides),
+            spacing=parse_spacing(spacing) if spacing else None,
+            count=count,
+        )
+
+    raise typer.Exit(run(request, show_augmentation, as_json=json))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from napari_densify.core import requests as ask
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event
 from napari_densify.engine.jobs import (
+    augment,
     classical,
     compare,
     demo,
@@ -33,6 +34,7 @@ from napari_densify.engine.record import recorded
 __all__ = ["run_job"]
 
 _JOBS: dict[type[ask._Job], Callable[[Any, JobControl], Iterator[Event]]] = {
+    ask.AugmentRequest: augment.run,
     ask.ClassicalRequest: classical.run,
     ask.CompareRequest: compare.run,
     ask.DemoRequest: demo.run,
