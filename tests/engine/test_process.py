@@ -45,6 +45,21 @@ def test_end_of_stdin_ends_an_idle_engine_at_once(engine):
     assert time.monotonic() - start < 1.0
 
 
+def test_an_engine_without_anything_to_do_ends_and_says_so(engine):
+    engine.send('{"kind": "rest", "minutes": 0.002}')
+    notice = engine.until("notice")[-1]
+    assert "memory is free" in notice.message
+    assert engine.process.wait(timeout=5) == 0
+
+
+def test_an_engine_at_work_does_not_rest(engine):
+    engine.send('{"kind": "rest", "minutes": 0.0005}')
+    engine.ask("counting")
+    for _ in range(200):
+        engine.until("progress")
+    assert engine.process.poll() is None
+
+
 def test_vanished_reader_of_the_events_ends_it(engine):
     engine.ask("counting")
     engine.until("progress")

@@ -32,6 +32,7 @@ __all__ = [
     "RelocateRequest",
     "ReplayRequest",
     "Request",
+    "Rest",
     "Resume",
     "Shutdown",
     "StrokesChanged",
@@ -270,6 +271,13 @@ class StrokesChanged(_Message):
     regions: tuple[Bounds, ...]
 
 
+class Rest(_Message):
+    """End, and give all memory back, once nothing was asked for so long."""
+
+    kind: Literal["rest"] = "rest"
+    minutes: float = Field(ge=0, description="0: never")
+
+
 class Shutdown(_Message):
     """End the engine."""
 
@@ -296,7 +304,7 @@ JobRequest = (
 )
 
 Request = Annotated[
-    JobRequest | Cancel | Pause | Resume | View | StrokesChanged | Shutdown,
+    JobRequest | Cancel | Pause | Resume | View | StrokesChanged | Rest | Shutdown,
     Field(discriminator="kind"),
 ]
 

@@ -56,9 +56,18 @@ class Inbox:
         if not self._finished.wait(self._grace_s):
             self._end(0)
 
-    def next(self) -> bytes | None:
-        """Wait for a line; None is the end of the stream."""
-        return self._lines.get()
+    def next(self, timeout_s: float | None = None) -> bytes | None:
+        """Wait for a line; None is the end of the stream.
+
+        Raises
+        ------
+        TimeoutError
+            If nothing has come for so long.
+        """
+        try:
+            return self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
 
     def poll(self) -> list[bytes | None]:
         """Lines that have come since, without waiting."""

@@ -59,6 +59,7 @@ class Engine:
         self._view: ask.View | None = None
         self._paused = False
         self._closing = False
+        self._rest_s: float | None = None
 
     def serve(self) -> None:
         """Work until the input ends or a shutdown is asked for."""
@@ -66,7 +67,15 @@ class Engine:
             if self._queued:
                 self._work(self._queued.popleft())
             else:
-                self._hear(self._inbox.next())
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait for something to do; after a long time without it, end and free the memory."""
+        try:
+            self._hear(self._inbox.next(self._rest_s))
+        except TimeoutError:
+            self._send(Notice(message="the engine had nothing to do; its memory is free again"))
+            self._close()
 
     def _work(self, request: ask.JobRequest) -> None:
         """Run one job to its end; nothing of it stays behind for the next one."""
@@ -111,6 +120,8 @@ class Engine:
                 self._paused = self._current is not None
             case ask.Resume():
                 self._paused = False
+            case ask.Rest():
+                self._rest_s = 60 * message.minutes or None
             case ask.View():
                 self._view = message
                 _look(self._control, message)

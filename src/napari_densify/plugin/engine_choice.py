@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from qtpy.QtCore import QSettings
 
@@ -11,7 +11,9 @@ from napari_densify.plugin.engine_link import EngineLink
 
 __all__ = ["keep_link", "kept_link"]
 
-NAMES = tuple(field.name for field in fields(EngineLink))
+REST = "rest_minutes"
+
+NAMES = tuple(field.name for field in fields(EngineLink) if field.name != REST)
 
 
 def _settings() -> QSettings:
@@ -25,8 +27,9 @@ def kept_link() -> EngineLink:
     settings = _settings()
     try:
         link = EngineLink(**{name: str(settings.value(name, "") or "") for name in NAMES})
+        link = replace(link, rest_minutes=float(settings.value(REST, link.rest_minutes)))
         link.command  # noqa: B018  a prefix that can't be read counts as none
-    except InputError:
+    except (InputError, TypeError, ValueError):
         return EngineLink()
     return link
 
@@ -34,6 +37,6 @@ def kept_link() -> EngineLink:
 def keep_link(link: EngineLink) -> None:
     """Remember a link for the next sessions of this user."""
     settings = _settings()
-    for name in NAMES:
+    for name in (*NAMES, REST):
         settings.setValue(name, getattr(link, name))
     settings.sync()

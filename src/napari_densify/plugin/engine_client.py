@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 from napari_densify.core.events import Event, Failed, Ready, parse_event
-from napari_densify.core.requests import JobRequest, Shutdown
+from napari_densify.core.requests import JobRequest, Rest, Shutdown
 from napari_densify.plugin.engine_link import EngineLink, engine_command
 
 __all__ = ["EngineClient", "engine_command"]
@@ -233,6 +233,7 @@ class EngineClient(QObject):
         if isinstance(event, Ready):
             self.device = event.device
             self._set_state("ready")
+            self.tell(Rest(minutes=self.link.rest_minutes))
         elif event.job and event.job not in self._jobs:
             return
         if event.kind in ("done", "failed"):

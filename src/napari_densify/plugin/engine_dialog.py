@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_densify.core.errors import InputError
 from napari_densify.plugin.engine_link import EngineLink
@@ -55,6 +63,17 @@ class EngineDialog(QDialog):
             field.setToolTip(tip)
             form.addRow(title, field)
             self.fields[name] = field
+        self.rest = QSpinBox()
+        self.rest.setObjectName("engine-rest")
+        self.rest.setRange(0, 1440)
+        self.rest.setSuffix(" min idle")
+        self.rest.setSpecialValueText("never")
+        self.rest.setValue(round(link.rest_minutes))
+        self.rest.setToolTip(
+            "End the engine when it had nothing to do for so many minutes: its memory, the GPU's "
+            "too, is given back; it restarts when needed. 0: never"
+        )
+        form.addRow("Free memory after", self.rest)
         self.refusal = hint("", name="engine-refusal")
         self.refusal.hide()
         buttons = QDialogButtonBox(
@@ -73,7 +92,8 @@ class EngineDialog(QDialog):
     def accept(self) -> None:
         """Take what was entered, or say why it cannot be."""
         try:
-            link = EngineLink(**{name: field.text().strip() for name, field in self.fields.items()})
+            texts = {name: field.text().strip() for name, field in self.fields.items()}
+            link = EngineLink(**texts, rest_minutes=self.rest.value())
             link.command  # noqa: B018  raises where the prefix cannot be read
         except InputError as error:
             self.refusal.setText(str(error))

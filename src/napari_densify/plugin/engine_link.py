@@ -58,11 +58,14 @@ class EngineLink:
     here, there
         The shared folder on this machine and on the engine's; empty if it has the
         same path on both.
+    rest_minutes
+        Time without anything to do after which it ends and frees its memory; 0: never.
     """
 
     prefix: str = ""
     here: str = ""
     there: str = ""
+    rest_minutes: float = 15.0
 
     def __post_init__(self) -> None:
         """Refuse half of a pair of folders."""
