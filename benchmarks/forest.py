@@ -3,7 +3,7 @@
 Both learn from the same slices with the same number of trees and of training voxels, and
 label the whole volume. Usage:
 
-    python benchmarks/forest.py IMAGE LABELS [--slices 2,6] [--trees 60] [--spacing 50,4.6,4.6]
+    python -m benchmarks.forest IMAGE LABELS [--slices 2,6] [--trees 60] [--spacing 50,4.6,4.6]
 """
 
 from __future__ import annotations

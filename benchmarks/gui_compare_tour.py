@@ -21,7 +21,8 @@ from benchmarks.gui_tour import Tour
 from napari_densify.data import sample_files
 from napari_densify.plugin.layers import find_layer
 
-METHODS = ("threshold", "watershed", "kmeans", "random_forest", "interpolation")
+METHODS = ("threshold", "watershed", "random_forest", "interpolation")
+_PATIENCE_S = 3000
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -75,7 +76,7 @@ def compare(tour: Tour) -> None:
         box.setChecked(name in METHODS)
     choose(step.truth, "Truth")
     tour.click(step.compare)
-    tour.idle()
+    tour.until(lambda: tour.bench.session.job is None, _PATIENCE_S)
 
 
 def pictures(tour: Tour) -> None:

@@ -65,3 +65,17 @@ def test_links_lead_somewhere(page):
     for target in targets:
         if not target.startswith(("http:", "https:")):
             assert (page.parent / target).exists(), target
+
+
+def test_the_page_of_classical_methods_names_every_parameter():
+    from napari_densify.classical import METHODS
+
+    text = (ROOT / "docs" / "classical.md").read_text("utf-8")
+    sections = dict(
+        re.findall(r"^### .+: `(\w+)`\n(.*?)(?=^### |\Z)", text, re.MULTILINE | re.DOTALL)
+    )
+    assert list(sections) == list(METHODS)
+    for name, method in METHODS.items():
+        listed = re.findall(r"^\| `(\w+)` \|", sections[name], re.MULTILINE)
+        assert listed == list(method.settings.model_fields)
+        assert re.search(rf"^\| `{name}` \| {method.family} \|", text, re.MULTILINE)

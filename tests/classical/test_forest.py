@@ -85,3 +85,38 @@ def test_as_paint_grows_only_new_slices_are_looked_at(stack, monkeypatch):
     assert len(looked) == 1
     (fresh,) = preview_slice("random_forest", volume, 4, annotations=paint)
     np.testing.assert_array_equal(grown, fresh)
+
+
+@pytest.mark.parametrize("spacing", [(5.0, 5.0, 5.0), (20.0, 5.0, 5.0)])
+def test_features_in_3d_are_what_numpy_and_scipy_say(spacing, rng):
+    from scipy import ndimage
+
+    from napari_densify.classical.features3d import compute_volume_features
+
+    image = rng.normal(0, 1, (9, 12, 14)).astype(np.float32)
+    found = compute_volume_features(image, sigmas=(1.5,), spacing=spacing)
+    steps = [spacing[2] / s for s in spacing]
+    smooth = ndimage.gaussian_filter(image, [1.5 * s for s in steps])
+    inner = (slice(2, -2),) * 3
+    slopes = np.stack([s * g for s, g in zip(steps, np.gradient(smooth), strict=True)])
+    hessian = np.stack(
+        [[s * h for s, h in zip(steps, np.gradient(g), strict=True)] for g in slopes]
+    )
+    values = np.linalg.eigvalsh(np.moveaxis(hessian, (0, 1), (-2, -1)))
+    np.testing.assert_allclose(found[0][inner], smooth[inner], atol=1e-5)
+    edge = 1.5 * np.sqrt((slopes**2).sum(0))
+    np.testing.assert_allclose(found[1][inner], edge[inner], atol=1e-4)
+    for row, number in ((2, 2), (3, 0)):
+        expected = 1.5**2 * values[..., number]
+        np.testing.assert_allclose(found[row][inner], expected[inner], atol=1e-3)
+
+
+def test_a_forest_in_3d(stack, monkeypatch):
+    from napari_densify.classical import run
+
+    volume, truth, paint = stack
+    options = {"annotations": paint, "parameters": {"features": "3d", "trees": 20}}
+    labels = run_method("random_forest", volume, **options)
+    assert (labels == truth).mean() > 0.9
+    monkeypatch.setattr(run, "_block_shape", lambda method, shape: (2, 16, 20))
+    np.testing.assert_array_equal(run_method("random_forest", volume, **options), labels)

@@ -48,27 +48,41 @@ class Sparse(Virtual):
         return out if np.ndim(np.arange(self.shape[0])[region[0]]) else out[0]
 
 
-@pytest.mark.parametrize("name", ["threshold", "interpolation"])
+SLOW = [
+    pytest.param(m.name, marks=() if m.name in ("threshold", "interpolation") else pytest.mark.slow)
+    for m in METHODS.values()
+    if m.blockwise
+]
+# Few iterations and trees: what is held in memory does not depend on them.
+FEW = {
+    "threshold": {"algorithm": "manual", "values": [100]},
+    "chan_vese": {"iterations": 2},
+    "geodesic_contour": {"iterations": 2},
+    "snakes": {"iterations": 2},
+    "random_forest": {"trees": 5, "stride": 4},
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
 def test_memory_stays_bounded_on_a_huge_volume(name):
     shape = (2048, 2048, 2048)
-    image = Virtual(shape)
     tracemalloc.start()
     pieces = stream_method(
         name,
-        Volume(image),
+        Volume(Virtual(shape)),
         annotations=Sparse(shape),
-        parameters={"sigma": 1.0, "algorithm": "manual", "values": [100]}
-        if name == "threshold"
-        else {},
+        parameters=FEW.get(name, {}),
     )
     first = next(pieces)
-    second = next(pieces)
+    second = next(pieces) if name in ("threshold", "interpolation") else None
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     pieces.close()
     assert first.total * first.labels.size == pytest.approx(2048**3)
-    assert second.region[0].start == first.region[0].stop
-    assert peak < 600 * 2**20
+    if second is not None:
+        assert second.region[0].start == first.region[0].stop
+    # As float32 the volume would take 32 GiB.
+    assert peak < (600 if second is not None else 1600) * 2**20
 
 
 def test_pieces_tile_the_volume_once(stack, monkeypatch):

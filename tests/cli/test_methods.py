@@ -126,3 +126,33 @@ def test_export(densify, files):
     assert outcome.code == 0, outcome.err
     names = zipfile.ZipFile(package).namelist()
     assert any(name.endswith("rdf.yaml") or name.endswith("bioimageio.yaml") for name in names)
+
+
+def test_the_report_says_what_evaluate_says(densify, files):
+    """On a bundled volume, through the command line alone."""
+    import numpy as np
+
+    from napari_densify.data import sample_files
+    from napari_densify.io import write_labels
+
+    sample = sample_files("fibsem")
+    truth = open_labels(sample.truth).read_labels()
+    paint = np.zeros_like(truth)
+    paint[[12, 36]] = truth[[12, 36]]
+    write_labels(files.folder / "few.tif", paint)
+    report = files.folder / "report"
+    outcome = densify(
+        "compare", sample.image, "--annotations", files.folder / "few.tif",
+        "--truth", sample.truth, "--methods", "threshold,interpolation", "-o", report, "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    saved = json.loads((report / "scores.json").read_text())
+    assert len(saved["entries"]) == 2
+    for entry in saved["entries"]:
+        again = densify(
+            "evaluate", report / entry["labels"], "--truth", sample.truth,
+            "--annotations", report / "training.tif", "--json",
+        )  # fmt: skip
+        assert again.code == 0, again.err
+        for key, value in entry["scores"].items():
+            assert again.result[key] == value, key

@@ -115,7 +115,14 @@ def _scale_features(plane: Plane, sigma: float, config: FeatureConfig) -> Iterat
 
 
 def _derivative(plane: Plane, axis: int) -> Plane:
-    derivative: Plane = ndimage.correlate1d(plane, [-0.5, 0.0, 0.5], axis=axis, mode="reflect")
+    """Central difference, the border voxel repeated; several times faster than a filter."""
+    derivative = np.empty_like(plane)
+    p, d = (plane, derivative) if axis == 0 else (plane.T, derivative.T)
+    if len(p) == 1:
+        return np.zeros_like(plane)
+    np.subtract(p[2:], p[:-2], out=d[1:-1])
+    d[0], d[-1] = p[1] - p[0], p[-1] - p[-2]
+    derivative *= 0.5
     return derivative
 
 
@@ -127,10 +134,20 @@ def _halve(plane: Plane) -> Plane:
 
 
 def _enlarge(plane: Plane, shape: tuple[int, ...], step: int) -> Plane:
-    # Voxel centres of the coarse grid lie (step - 1) / 2 fine voxels off the fine origin.
-    offset = (1 / step - 1) / 2
-    enlarged: Plane = ndimage.affine_transform(
-        plane, [1 / step, 1 / step], offset=[offset, offset], output_shape=shape, order=1,
-        mode="nearest",
-    )  # fmt: skip
-    return enlarged
+    """Interpolate linearly; voxel centres of the coarse grid lie between those of the fine one."""
+    rows = _stretch(plane, step, shape[0])
+    return np.ascontiguousarray(_stretch(rows.T, step, shape[1]).T)
+
+
+def _stretch(lines: Plane, step: int, length: int) -> Plane:
+    """Interpolate along the first axis: each of ``step`` phases has weights of its own."""
+    padded = np.concatenate([lines[:1], lines, lines[-1:]])
+    count = len(lines)
+    out = np.empty((count * step, lines.shape[1]), lines.dtype)
+    for phase in range(step):
+        offset = (phase + 0.5) / step - 0.5
+        first = 0 if offset < 0 else 1
+        weight = np.float32(offset % 1)
+        low, high = padded[first : first + count], padded[first + 1 : first + 1 + count]
+        out[phase::step] = low + weight * (high - low)
+    return out[:length]

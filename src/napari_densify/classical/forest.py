@@ -17,6 +17,8 @@ from napari_densify.core.settings import FeatureConfig
 
 __all__ = ["SEARCH", "ForestParameters", "fit", "sample_paint"]
 
+_SLAB = 16
+
 _Sample = dict[int, npt.NDArray[np.float32]]
 """Features ``(N, F)`` of painted voxels by class code."""
 
@@ -59,6 +61,11 @@ class ForestParameters(Settings):
         "interpolated between them; 1: at every voxel, exact",
         json_schema_extra={"unit": "voxels"},
     )
+    features: Literal["2d", "3d"] = Field(
+        "2d",
+        title="Features",
+        description="Of each slice by itself, or along all three axes by the voxel size (slower)",
+    )
     sigmas: tuple[float, ...] = Field(
         FeatureConfig().sigmas,
         title="Scales",
@@ -78,7 +85,8 @@ def fit(task: Task, parameters: ForestParameters) -> Rule:
     Nature Methods 16, 1226 (2019).
     """
     task.require_paint()
-    source = FeatureSource.of(task, FeatureConfig(sigmas=parameters.sigmas))
+    config = FeatureConfig(sigmas=parameters.sigmas)
+    source = FeatureSource.of(task, config, solid=parameters.features == "3d")
     features, labels = sample_paint(source.features, task, parameters)
     model = _classifier(parameters)
     model.fit(features, labels, sample_weight=_weights(labels, parameters.balance))
@@ -87,9 +95,12 @@ def fit(task: Task, parameters: ForestParameters) -> Rule:
     def rule(region: Region) -> Labels:
         z, y, x = region
         out = np.empty([s.stop - s.start for s in region], task.dtype)
-        for row, number in enumerate(range(z.start, z.stop)):
-            box = (slice(number, number + 1), y, x)
-            out[row] = codes[_classify(model, source, box, parameters.stride)]
+        # Features in 3D share their surroundings: several slices at once.
+        step = _SLAB if source.solid else 1
+        for start in range(z.start, z.stop, step):
+            slab = slice(start, min(start + step, z.stop))
+            found = _classify(model, source, (slab, y, x), parameters.stride)
+            out[slab.start - z.start : slab.stop - z.start] = codes[found]
         return out
 
     return rule
@@ -121,7 +132,8 @@ def _sampled(features: Any, task: Task, parameters: ForestParameters, box: Regio
     with new paint alone, whatever share of a slice is used.
     """
     labels = task.require_paint().read(box)
-    what = (str(box), labels.tobytes(), parameters.sigmas, parameters.samples, parameters.seed)
+    chosen = (parameters.features, parameters.sigmas, parameters.samples, parameters.seed)
+    what = (str(box), labels.tobytes(), chosen)
     key = ("forest", task.identity, hash(what))
     if key not in task.memory:
         task.memory[key] = _draw(features(box), labels.ravel(), task, parameters, box[0].start)
@@ -168,33 +180,34 @@ def _classifier(parameters: ForestParameters) -> Any:
 
 
 def _classify(model: Any, source: FeatureSource, box: Region, stride: int) -> npt.NDArray[np.int64]:
-    """Class index of each voxel of one slice, ``(Y, X)``."""
+    """Class index of each voxel of a few slices, ``(Z, Y, X)``."""
     z, y, x = box
     # The coarse grid is anchored at the volume's origin, so that blocks agree at their seams.
     ys, xs = (
         (s.start // stride * stride, min(-(-(s.stop - 1) // stride) * stride + 1, n))
         for s, n in zip((y, x), source.task.volume.shape[1:], strict=True)
     )
-    stack = _plane_features(source, (z, slice(*ys), slice(*xs)))
-    coarse = stack[:, ::stride, ::stride]
+    stack = _features_of(source, (z, slice(*ys), slice(*xs)))
+    coarse = stack[..., ::stride, ::stride]
     table = np.ascontiguousarray(coarse.reshape(len(coarse), -1).T)
     probabilities = model.predict_proba(table).reshape(*coarse.shape[1:], -1)
     if stride == 1:
         best: npt.NDArray[np.int64] = probabilities.argmax(-1)
         return best
-    fine = _enlarge(probabilities, stride, (y.stop - ys[0], x.stop - xs[0]))
-    inside: npt.NDArray[np.int64] = fine.argmax(-1)
-    return inside[y.start - ys[0] :, x.start - xs[0] :]
+    shape = (y.stop - ys[0], x.stop - xs[0])
+    fine = np.stack([_enlarge(plane, stride, shape).argmax(-1) for plane in probabilities])
+    inside: npt.NDArray[np.int64] = fine[:, y.start - ys[0] :, x.start - xs[0] :]
+    return inside
 
 
-def _plane_features(source: FeatureSource, box: Region) -> npt.NDArray[np.float32]:
-    """Features ``(F, Y, X)`` of a slice; a preview remembers those of the last one."""
+def _features_of(source: FeatureSource, box: Region) -> npt.NDArray[np.float32]:
+    """Features ``(F, Z, Y, X)`` of slices; a preview remembers those of the last one."""
     task = source.task
-    key = (task.identity, str(box), source.config)
+    key = (task.identity, str(box), source.config, source.solid)
     if task.quick and task.memory.get("forest plane", (None,))[0] == key:
         remembered: npt.NDArray[np.float32] = task.memory["forest plane"][1]
         return remembered
-    stack = source.features(box)[:, 0]
+    stack = source.features(box)
     if task.quick:
         task.memory["forest plane"] = (key, stack)
     return stack
