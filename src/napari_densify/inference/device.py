@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 # A laptop's share on the CPU, whatever the machine has: memory stays flat.
-_CPU_BYTES = 1_000_000_000
+_CPU_BYTES = 4_200_000_000
 _GPU_SHARE = 0.4
 
 

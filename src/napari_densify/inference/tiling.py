@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from napari_densify.classical.features import feature_halo, feature_names
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import NetworkConfig, Triple
 
@@ -24,13 +25,19 @@ __all__ = [
     "predicted_bytes",
 ]
 
-# Working cells of a block: with its halo about 1.5 GB of activations at base width 16.
-_BLOCK_CELLS = 2_400_000
-_EDGE = 768
-_DEPTH = 4
+# Working cells of a block of a network that sees slices singly.
+_DEPTH, _EDGE = 8, 512
+# Memory for a tile that is being prepared (a second one waits in a third of it).
+_PREPARED_BYTES = 300_000_000
+# Activations of a block with its halo, for networks that see depth: halo is dear there.
+_READ_BYTES = 2_000_000_000
+# Of slices that go through the network at once: more gain nothing.
+_SLAB_BYTES = 500_000_000
 # Voxels of a chunk: files of a few kB to a few 100 kB after compression.
 _CHUNK_VOXELS = 600_000
 _SMALLEST_TILE = 16
+# uint8 as read, float32 twice on the way, float16.
+_VOXEL_BYTES = 10
 
 
 @dataclass(frozen=True)
@@ -84,18 +91,21 @@ def block_size(shape: Triple, spec: ModelSpec) -> Triple:
     factor = spec.working_factor
     cells = [-(-n // f) for n, f in zip(shape, factor, strict=True)]
     wanted = [_DEPTH, _EDGE, _EDGE] if is_slicewise(spec) else _least_halo(spec)
+    area = math.prod(min(n, w) for n, w in zip(cells[1:], wanted[1:], strict=True))
+    wanted[0] = max(wanted[0], math.prod(wanted) // area)  # narrow volumes: deeper, as large
     return _scaled([min(n, w) for n, w in zip(cells, wanted, strict=True)], factor)
 
 
 def _least_halo(spec: ModelSpec) -> list[int]:
     """Cells (Z, Y, X) of a block whose read region stays in bounds and holds least halo."""
     hz, hy, hx = spec.context
-    budget = _BLOCK_CELLS * 64 // max(64, bytes_per_cell(spec.network) // 7)
-    best, found = 0.0, [8, 32, 32]
-    for depth in range(8, 129, 8):
-        edge = math.isqrt(max(0, budget // (depth + 2 * hz)))
-        y, x = ((edge - 2 * h) // 32 * 32 for h in (hy, hx))
-        if min(y, x) < 32:
+    wide = 2 if spec.network.padding == "valid" else 1  # most of a small block would be lost
+    limit = wide * _READ_BYTES // bytes_per_cell(spec.network)
+    best, found = 0.0, [4, 16, 16]
+    for depth in range(4, 129, 4):
+        edge = math.isqrt(max(0, limit // (depth + 2 * hz)))
+        y, x = ((edge - 2 * h) // 16 * 16 for h in (hy, hx))
+        if min(y, x) < 16:
             continue
         share = depth * y * x / ((depth + 2 * hz) * (y + 2 * hy) * (x + 2 * hx))
         if share > best:
@@ -123,13 +133,17 @@ def plan_tiling(spec: ModelSpec, block: Triple, budget_bytes: int) -> Tiling:
     block
         Write region (Z, Y, X) of a block, in voxels.
     budget_bytes
-        For the activations of one forward pass.
+        For the activations of one forward pass on the device.
     """
     tiling = Tiling(block, 1)
     if is_slicewise(spec):
-        plane = bytes_per_cell(spec.network) * _read_cells(spec, (1, *block[1:]))
-        depth = -(-block[0] // spec.working_factor[0])
-        tiling = Tiling(block, max(1, min(depth, budget_bytes // plane)))
+        cell = spec.working_factor[0]
+        depth = _prepared_slices(spec, block)
+        plane: Triple = (cell, block[1], block[2])
+        slab = min(budget_bytes, _SLAB_BYTES) // (
+            bytes_per_cell(spec.network) * _read_cells(spec, plane)
+        )
+        tiling = Tiling((depth * cell, block[1], block[2]), max(1, min(depth, slab)))
     while _tile_bytes(spec, tiling) > budget_bytes:
         smaller = tiling.smaller(spec.working_factor)
         if smaller is None:
@@ -144,12 +158,30 @@ def predicted_bytes(spec: ModelSpec, shape: Triple, budget_bytes: int) -> int:
     One forward pass, two prepared tiles (float16 image and features), the answers of
     two, and the block that is being put together.
     """
-    tiling = plan_tiling(spec, block_size(shape, spec), budget_bytes)
-    voxels, cells = math.prod(tiling.tile), _read_cells(spec, tiling.tile)
-    features = spec.network.in_channels if spec.features else 0
-    prepared = 2 * (features * cells + 3 * spec.image_channels * voxels)
-    answers = 4 * len(spec.classes) * voxels
-    return _tile_bytes(spec, tiling) + 2 * prepared + 2 * answers + voxels
+    block = block_size(shape, spec)
+    tiling = plan_tiling(spec, block, budget_bytes)
+    answers = 4 * len(spec.classes) * math.prod(tiling.tile)
+    prepared = _prepared_bytes(spec, tiling.tile)
+    return _tile_bytes(spec, tiling) + 2 * prepared + 2 * answers + 2 * math.prod(block)
+
+
+def _prepared_bytes(spec: ModelSpec, tile: Triple) -> int:
+    """Memory of a tile while it is read and encoded: float32 voxels, float16 features twice."""
+    bank = feature_halo(spec.features) if spec.features else 0
+    rows = len(feature_names(spec.features)) if spec.features else 0
+    z, y, x = (-(-n // f) for n, f in zip(tile, spec.working_factor, strict=True))
+    area = (y + 2 * (spec.context[1] + bank)) * (x + 2 * (spec.context[2] + bank))
+    voxels = (z + 2 * spec.context[0]) * math.prod(spec.working_factor)
+    return area * spec.image_channels * (voxels * _VOXEL_BYTES + 4 * rows * z)
+
+
+def _prepared_slices(spec: ModelSpec, block: Triple) -> int:
+    """Working slices of a tile that stays within the memory for preparing it."""
+    cell = spec.working_factor[0]
+    depth = -(-block[0] // cell)
+    while depth > 1 and _prepared_bytes(spec, (depth * cell, *block[1:])) > _PREPARED_BYTES:
+        depth -= 1
+    return depth
 
 
 def _tile_bytes(spec: ModelSpec, tiling: Tiling) -> int:
