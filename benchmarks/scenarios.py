@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_densify.core.volume import Volume
 from napari_densify.data import sample_files, sample_names
+from napari_densify.data.synthetic import SYNTHETIC_KINDS, synthetic_volume
 from napari_densify.io import open_image, open_labels
 
 Labels = np.ndarray
@@ -17,22 +18,75 @@ Labels = np.ndarray
 
 @dataclass(frozen=True)
 class Scene:
-    """A volume with its truth and the paint that a method may see."""
+    """A volume with its truth and the paint that a method may see.
+
+    ``second`` is another volume with the same classes, on which nothing is painted.
+    """
 
     name: str
     image: Volume
     truth: Labels
     paint: Labels
+    second: Scene | None = None
 
 
-def volumes(folder: Path | None) -> Iterator[tuple[str, Volume, Labels]]:
-    """Bundled samples, and every sub-folder of ``folder`` with image.tif and labels.tif."""
+Labelled = tuple[str, Volume, Labels]
+
+
+def volumes(folder: Path | None) -> Iterator[Labelled]:
+    """Bundled samples, and what ``folder`` has.
+
+    Its sub-folders hold image.tif and labels.tif (volume FOLDER), or several
+    NAME_image.tif with NAME_labels.tif (volumes FOLDER/NAME).
+    """
     for name in sample_names():
         files = sample_files(name)
         yield name, open_image(files.image), open_labels(files.truth).read_labels()
-    for path in sorted(folder.glob("*/labels.tif")) if folder else []:
-        image = open_image(path.with_name("image.tif"))
-        yield path.parent.name, image, open_labels(path).read_labels()
+    for path in sorted(folder.glob("*/*labels.tif")) if folder else []:
+        prefix = path.name.removesuffix("labels.tif")
+        image = path.with_name(f"{prefix}image.tif")
+        if image.exists():
+            name = "/".join(filter(None, (path.parent.name, prefix.rstrip("_"))))
+            yield name, open_image(image), open_labels(path).read_labels()
+
+
+def find_volume(name: str, folder: Path | None) -> Labelled:
+    """Look a volume up by its name.
+
+    NAME@first and NAME@second are the halves of one along Z; synthetic:KIND:SEED comes
+    from the random generator.
+    """
+    if name.startswith("synthetic:"):
+        _, kind, seed = name.split(":")
+        image, truth = synthetic_volume(kind, _SYNTHETIC_SHAPES[kind], seed=int(seed))
+        return name, Volume(image, SYNTHETIC_KINDS[kind].spacing, True), truth
+    base, _, half = name.partition("@")
+    for found, image, truth in volumes(folder):
+        if found == base:
+            return (name, *_half(image, truth, half)) if half else (found, image, truth)
+    raise SystemExit(f"no volume is called {base!r}")
+
+
+_SYNTHETIC_SHAPES = {
+    "sstem": (12, 256, 256), "sbem": (24, 192, 192), "fibsem": (64, 128, 128),
+    "nuclei": (48, 128, 128), "cells": (48, 128, 128), "rock": (64, 128, 128),
+}  # fmt: skip
+
+
+def _half(image: Volume, truth: Labels, half: str) -> tuple[Volume, Labels]:
+    middle = len(truth) // 2
+    z = {"first": slice(0, middle), "second": slice(middle, None)}[half]
+    return Volume(image.read()[0][z], image.spacing, image.spacing_known), truth[z]
+
+
+def crop(labelled: Labelled, size: int | None) -> Labelled:
+    """Cut a volume to ``size`` in Y and X, from its middle, where it is larger."""
+    name, image, truth = labelled
+    if size is None or max(truth.shape[1:]) <= size:
+        return labelled
+    box = [slice(max(0, (n - size) // 2), max(0, (n - size) // 2) + size) for n in truth.shape[1:]]
+    cut = np.ascontiguousarray(image.read()[0][:, *box])
+    return name, Volume(cut, image.spacing, image.spacing_known), truth[:, *box]
 
 
 def full_slices(truth: Labels, count: int, seed: int) -> Labels:
@@ -101,10 +155,25 @@ def _stroke(plane: Labels, out: Labels, value: int, random: np.random.Generator)
         out[box][plane[box] == value] = value
 
 
+def five_slices(truth: Labels, count: int, seed: int) -> Labels:
+    """Paint five whole slices (fewer of a thin stack): what strokes are compared with."""
+    return full_slices(truth, _five(count, truth), seed)
+
+
+def five_strokes(truth: Labels, count: int, seed: int) -> Labels:
+    """Paint strokes on about 1 % of the slices of ``five_slices``."""
+    return strokes(truth, _five(count, truth), seed)
+
+
+def _five(count: int, truth: Labels) -> int:
+    return max(count, min(5, len(truth) // 2))
+
+
 PAINT: dict[str, Callable[..., Labels]] = {
     "slices": full_slices,
     "planes": three_planes,
-    "strokes": strokes,
+    "strokes": five_strokes,
+    "five": five_slices,
 }
 
 
