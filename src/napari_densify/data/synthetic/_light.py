@@ -42,7 +42,7 @@ def _add_nucleus(
     where = np.argwhere(here)
     deepest = where[gap[here].argmax()]
     radius = fill * float(gap[tuple(deepest)]) * random.uniform(0.85, 1.1)
-    if radius < 2 * max(space.spacing):
+    if radius < max(1000, 2 * max(space.spacing)):  # else a splinter of a cell
         return
     box = space.box(deepest, 1.5 * radius)
     away = [

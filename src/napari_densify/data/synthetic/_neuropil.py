@@ -63,7 +63,7 @@ class _Tissue:
             points,
             diameter=diameter,
             stretch=self.random.uniform(1.5, 5),
-            variety=self.random.uniform(0.2, 0.5),
+            variety=self.random.uniform(0.2, 0.42),
         )
         self.dark = np.zeros(space.shape, np.float32)
         self.labels: Labels = np.full(space.shape, INSIDE, np.uint8)
