@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from napari_densify.core.events import HeldOutScore
+from napari_densify.core.events import HeldOutScore, TrainingCost
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
 from napari_densify.plugin.advice import say_coverage, say_suggestion
@@ -35,17 +35,29 @@ def test_too_little_paint_gives_no_number(changes):
 
 
 def test_an_estimate_before_the_start():
-    found = {
-        "estimate": {"predict_s": 1234.0, "device": "cpu"},
-        "memory": {"predict_bytes": 1_234_000_000},
-    }
-    text = say_estimate(found, TrainSettings(budget_s=90))
-    assert text == (
-        "Trains for 1 min 30 s on cpu; the whole volume is then predicted in about 21 min "
-        "and 1.23 GB of memory."
+    cost = TrainingCost(
+        device="cpu", host_bytes=700_000_000, free_host_bytes=2_000_000_000, step_seconds=0.5,
+        resolution="every voxel",
+    )  # fmt: skip
+    estimate = {"predict_s": 1234.0, "device": "cpu", "train": cost.model_dump(mode="json")}
+    found = {"estimate": estimate, "memory": {"predict_bytes": 1_234_000_000}}
+    assert say_estimate(found, TrainSettings(budget_s=90)) == (
+        "Trains for 1 min 30 s on cpu with about 700 MB of memory. The whole volume is then "
+        "predicted in about 21 min with 1.23 GB. Working resolution: every voxel."
     )
-    assert say_estimate(found, TrainSettings(steps=5)).startswith("Trains 5 steps on cpu")
-    assert say_estimate({}, TrainSettings(steps=None, budget_s=None)) == ""
+    assert say_estimate(found, TrainSettings(steps=100)).startswith(
+        "Trains 100 steps in about 50 s on cpu"
+    )
+    estimate["train"]["free_host_bytes"] = 1_000_000
+    assert say_estimate(found, TrainSettings(steps=100)).startswith("⚠ Memory is short.")
+
+
+def test_an_engine_that_tells_less_or_nothing():
+    assert say_estimate({}, TrainSettings(budget_s=60)) == ""
+    older = {"estimate": {"predict_s": 3, "train": {"no": "such entry"}}}
+    assert say_estimate(older, TrainSettings(budget_s=60)) == (
+        "Trains for 1 min. The whole volume is then predicted in about 3 s."
+    )
     assert say_bytes(999) == "999 bytes"
 
 

@@ -6,12 +6,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from napari_densify.core.events import HeldOutScore
+from pydantic import ValidationError
+
+from napari_densify.core.events import HeldOutScore, TrainingCost
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
 from napari_densify.plugin.jobs import say_duration
 
-__all__ = ["say_bytes", "say_estimate", "say_left_out", "say_score"]
+__all__ = [
+    "say_bytes",
+    "say_copy",
+    "say_estimate",
+    "say_left_out",
+    "say_prediction",
+    "say_score",
+]
 
 FEWEST_VOXELS = 50
 """Scored voxels of a class below which its Dice is chance."""
@@ -75,19 +84,72 @@ def say_estimate(found: Mapping[str, Any], settings: TrainSettings) -> str:
         Wishes for the training.
     """
     estimate, memory = found.get("estimate") or {}, found.get("memory") or {}
-    parts = []
-    if settings.steps is not None:
-        parts.append(f"Trains {settings.steps} steps")
-    elif settings.budget_s is not None:
-        parts.append(f"Trains for {say_duration(settings.budget_s)}")
-    if estimate.get("device"):
-        parts.append(f"on {estimate['device']}")
-    text = " ".join(parts)
+    if not estimate:
+        return ""
+    try:
+        cost = TrainingCost.model_validate(estimate.get("train") or {})
+    except ValidationError:  # an engine of another version
+        cost = TrainingCost()
+    text = f"{_say_training(cost, settings, estimate.get('device', ''))}."
     if estimate.get("predict_s") is not None:
-        text += f"; the whole volume is then predicted in about {_about(estimate['predict_s'])}"
+        text += f" The whole volume is then predicted in about {_about(estimate['predict_s'])}"
+        text += f" with {say_bytes(memory['predict_bytes'])}" if "predict_bytes" in memory else ""
+        text += "."
+    if cost.resolution:
+        text += f" Working resolution: {cost.resolution}."
+    return text if cost.fits else f"⚠ Memory is short. {text}"
+
+
+def _say_training(cost: TrainingCost, settings: TrainSettings, device: str) -> str:
+    if settings.steps is not None:
+        text = f"Trains {settings.steps:,} steps"
+        if cost.step_seconds:
+            text += f" in about {_about(cost.step_seconds * settings.steps)}"
+    elif settings.budget_s is not None:
+        text = f"Trains for {say_duration(settings.budget_s)}"
+    else:
+        text = "Trains"
+    if cost.device or device:
+        text += f" on {cost.device or device}"
+    if cost.host_bytes:
+        text += f" with about {say_bytes(cost.host_bytes)} of memory"
+    if cost.device_bytes:
+        text += f" and {say_bytes(cost.device_bytes)} on the device"
+    return text
+
+
+def say_prediction(found: Mapping[str, Any], voxels: int, arrays: int, free: int) -> str:
+    """Say what a prediction takes, before it begins.
+
+    Parameters
+    ----------
+    found
+        As for :func:`say_estimate`; empty while nothing is measured.
+    voxels
+        Of the region that is predicted.
+    arrays
+        Bytes that are written for each voxel, before compression.
+    free
+        Bytes that are free where it is written.
+    """
+    estimate, memory = found.get("estimate") or {}, found.get("memory") or {}
+    parts = [f"{voxels / 1e6:.3g} million voxels"]
+    if estimate.get("predict_s") is not None and memory.get("labels_bytes"):
+        share = voxels / memory["labels_bytes"]
+        parts.append(f"about {_about(estimate['predict_s'] * share)} on {estimate['device']}")
     if memory.get("predict_bytes"):
-        text += f" and {say_bytes(memory['predict_bytes'])} of memory"
-    return f"{text}." if text else ""
+        parts.append(f"{say_bytes(memory['predict_bytes'])} of memory")
+    return f"{', '.join(parts)}; at most {_on_disk(voxels * arrays, free)}."
+
+
+def say_copy(count: int, free: int) -> str:
+    """Say that an image in memory is copied into the project, and whether there is room."""
+    return f"The image is in memory: it is copied into the project, {_on_disk(count, free)}."
+
+
+def _on_disk(count: int, free: int) -> str:
+    room = f", but only {say_bytes(free)} are free" if count > free else ""
+    return f"{say_bytes(count)} on disk" + (room or f" of {say_bytes(free)} that are free")
 
 
 def _about(seconds: float) -> str:
