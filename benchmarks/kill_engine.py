@@ -42,7 +42,6 @@ PRELOAD = [
     "napari_densify.engine.jobs.train",
     "napari_densify.inference.volume",
     "napari_densify.training.trainer",
-    "benchmarks.kill_engine",
 ]
 SETTINGS = TrainSettings(
     steps=2, base_channels=4, depth=2, patch=(4, 32, 32), batch=1, device="cpu"
