@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_densify.core.volume import Volume
 from napari_densify.io import can_open, open_image, open_labels
+from napari_densify.plugin.arrays import pyramid_of
 
 __all__ = ["get_reader", "layer_place"]
 
@@ -75,8 +76,8 @@ def _image_layer(pyramid: list[Volume], channel: int | None = None) -> LayerData
         options["metadata"]["densify_channel"] = channel
         options["blending"] = "additive"
     if len(pyramid) > 1:
-        return [level.data for level in pyramid], {**options, "multiscale": True}, "image"
-    return volume.data, options, "image"
+        options["multiscale"] = True
+    return pyramid_of([level.data for level in pyramid]), options, "image"
 
 
 def _labels_layer(address: str, volume: Volume) -> LayerData:
@@ -90,5 +91,5 @@ def _labels_layer(address: str, volume: Volume) -> LayerData:
     colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
     options["colormap"] = colors | {row.value: row.color for row in classes.classes}
     if levels > 1:
-        return pyramid, {**options, "multiscale": True}, "labels"
-    return pyramid[0], options, "labels"
+        options["multiscale"] = True
+    return pyramid_of(pyramid), options, "labels"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ChannelView", "ThinnedArray", "pyramid_of"]
+__all__ = ["ChannelView", "LazyView", "ThinnedArray", "pyramid_of"]
 
 
 class ChannelView:
@@ -24,6 +25,67 @@ class ChannelView:
     def __getitem__(self, key: Any) -> Any:
         rest = key if isinstance(key, tuple) else (key,)
         return self._array[(self._channel, *rest)]
+
+
+class LazyView:
+    """A box of an array that is read when an integer picks a plane, or as a whole on demand.
+
+    napari cuts the tile on screen out of a level first, along all slices of the
+    volume, and picks the slice after that: an array that is read at once would
+    bring a gigabyte for a square megapixel.
+
+    Parameters
+    ----------
+    array
+        Indexed with integers and slices.
+    spans
+        First voxel and one past the last along each axis; all by default.
+    """
+
+    def __init__(self, array: Any, spans: Sequence[range] | None = None) -> None:
+        self._array = array
+        self._spans = tuple(spans if spans is not None else map(range, array.shape))
+        self.shape = tuple(map(len, self._spans))
+        self.dtype = array.dtype
+        self.ndim = len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole box."""
+        return self.size * np.dtype(self.dtype).itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        box = tuple(slice(span.start, span.stop) for span in self._spans)
+        return np.asarray(self._array[box], dtype=dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        keys = key if isinstance(key, tuple) else (key,)
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            gap = (slice(None),) * (self.ndim - len(keys) + 1)
+            keys = (*keys[:at], *gap, *keys[at + 1 :])
+        keys = (*keys, *(slice(None),) * (self.ndim - len(keys)))
+        picked = [span[k] for span, k in zip(self._spans, keys, strict=True)]
+        if all(isinstance(p, range) and p.step == 1 for p in picked):
+            return LazyView(self._array, [p for p in picked if isinstance(p, range)])
+        return self._array[tuple(_index(p) for p in picked)]
+
+
+def _index(picked: range | int) -> slice | int:
+    """Range as a slice: going down to the first voxel it has no end."""
+    if not isinstance(picked, range):
+        return picked
+    return slice(picked.start, picked.stop if picked.stop >= 0 else None, picked.step)
 
 
 class ThinnedArray:
@@ -58,25 +120,26 @@ class ThinnedArray:
 
 
 def _stretched(key: Any, length: int, step: int) -> Any:
-    if not isinstance(key, slice):
-        return int(key) * step
-    picked = range(*key.indices(length))
-    return slice(picked.start * step, picked.stop * step, picked.step * step)
+    picked = range(length)[key]
+    if isinstance(picked, int):
+        return picked * step
+    return _index(range(picked.start * step, picked.stop * step, picked.step * step))
 
 
-def pyramid_of(levels: Sequence[Any], largest: int) -> list[Any]:
-    """Arrays fine to coarse, until a plane is at most ``largest`` voxels a side.
+def pyramid_of(levels: Sequence[Any], largest: int = 0) -> Any:
+    """Return what a layer holds of levels fine to coarse: a list, or the only one itself.
 
     Parameters
     ----------
     levels
-        What the file has; thinned levels are added to the last.
+        What the file has.
     largest
-        Longest side of the coarsest plane.
+        Thinned levels are added until a plane is at most so many voxels a side; 0
+        adds none.
     """
     found = list(levels)
     last, step = found[-1], 2
-    while max(found[-1].shape[-2:]) > largest:
+    while largest and max(found[-1].shape[-2:]) > largest:
         found.append(ThinnedArray(last, step))
         step *= 2
-    return found
+    return [LazyView(level) for level in found] if len(found) > 1 else found[0]

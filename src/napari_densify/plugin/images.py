@@ -8,6 +8,7 @@ from napari.layers import Image
 
 from napari_densify.core.volume import Volume
 from napari_densify.io import open_image
+from napari_densify.plugin.arrays import pyramid_of
 from napari_densify.plugin.layers import place_like
 from napari_densify.project import Project
 
@@ -28,7 +29,7 @@ def image_layers(project: Project) -> list[Image]:
     for channel in channels:
         pyramid = [_channel(volume, i, channel) for i in range(finer, max(levels, finer + 1))]
         layer = Image(
-            pyramid if len(pyramid) > 1 else pyramid[0],
+            pyramid_of(pyramid),
             name=volume.name if len(channels) == 1 else f"{volume.name} channel {channel}",
             multiscale=len(pyramid) > 1,
             blending="additive",
