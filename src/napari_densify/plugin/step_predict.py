@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from math import prod
 from typing import Any
 
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout
 
+from napari_densify.core.blocks import parse_region, region_shape
+from napari_densify.core.errors import InputError
 from napari_densify.plugin.form import SettingsForm
 from napari_densify.plugin.job_bar import JobBar
 from napari_densify.plugin.rounds_panel import RoundsPanel
 from napari_densify.plugin.step import Step, button, collapsible, hint
+from napari_densify.plugin.words import say_prediction
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["PredictStep"]
@@ -43,6 +48,8 @@ class PredictStep(Step):
         for signal in (self.session.project_changed, self.session.rounds_changed):
             self.listen(signal, self._sync)
         self.listen(self.session.job_changed, self._sync_job)
+        for signal in (self.session.estimate_changed, self.session.classes_changed):
+            self.listen(signal, self._sync_before)
 
     def _build_rounds(self) -> None:
         self.none = hint("Nothing is trained yet: press Train first.", name="no-rounds")
@@ -74,6 +81,8 @@ class PredictStep(Step):
         start = button("Predict", "Predict into a layer, slices near the view first", self._predict)
         self.bar = JobBar(self.bench, "predict", start, working="Predicting…")
         self.predict, self.stop = self.bar.start, self.bar.stop
+        self.before = hint("", name="predict-before")
+        self.body.addWidget(self.before)
         self.body.addWidget(self.bar)
 
     # sync
@@ -83,6 +92,25 @@ class PredictStep(Step):
         self.setEnabled(project is not None)
         self.none.setVisible(not (project and project.rounds()))
         self._sync_job()
+        self._sync_before()
+
+    def _sync_before(self, *_: Any) -> None:
+        """Say what the prediction takes, before it is started."""
+        text = self._say_before() if self.session.project is not None else ""
+        self.before.setText(text)
+        self.before.setVisible(bool(text))
+
+    def _say_before(self) -> str:
+        project = self.session.require_project()
+        wanted = self.session.predict_settings.region
+        try:
+            shape = region_shape(parse_region(wanted, project.shape)) if wanted else project.shape
+        except InputError as error:
+            return str(error)
+        sizes = {"probabilities": len(self.session.classes), "uncertainty": 1}
+        arrays = 1 + sum(sizes[role] for role in self.session.extra_outputs)
+        free = shutil.disk_usage(project.path).free
+        return say_prediction(self.session.estimate, prod(shape), arrays, free)
 
     def _sync_job(self, *_: Any) -> None:
         trained = self.session.project is not None and bool(self.rounds.rounds())
@@ -95,6 +123,7 @@ class PredictStep(Step):
         self.session.predict_settings = settings
         for form in (self.form, self.more):
             form.set_value(settings)
+        self._sync_before()
 
     def _predict(self) -> None:
         self.bench.attempt(self.bench.predict)
@@ -102,3 +131,4 @@ class PredictStep(Step):
     def _extras_changed(self) -> None:
         chosen = (role for role, box in self.extras.items() if box.isChecked())
         self.session.extra_outputs = frozenset(chosen)
+        self._sync_before()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from napari_densify.plugin.layers import active_image
 from napari_densify.plugin.opening import OpenRow
 from napari_densify.plugin.step import Step, button, hint
 from napari_densify.plugin.voxel_size import VoxelSize
+from napari_densify.plugin.words import say_copy
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["VolumeStep"]
@@ -177,11 +179,15 @@ class VolumeStep(Step):
         if self._exists():
             notes.append("This project exists already: its strokes will be there.")
         elif not candidate.address:
-            size = candidate.describe().rsplit(", ", 1)[1]
-            notes.append(f"The image is in memory: it is copied into the project ({size}).")
+            notes.append(say_copy(candidate.nbytes, self._free()))
         if not candidate.spacing_known and not self._edited:
             notes.append("The image states no voxel size: please enter it above.")
         return " ".join(notes)
+
+    def _free(self) -> int:
+        """Bytes that are free where the project is to be made."""
+        folder = Path(self.folder.text().strip()).absolute()
+        return shutil.disk_usage(next(p for p in folder.parents if p.exists())).free
 
     # clicks
 
