@@ -35,6 +35,7 @@ __all__ = [
     "Rest",
     "Resume",
     "Shutdown",
+    "SketchRequest",
     "StrokesChanged",
     "SuggestRequest",
     "TrainRequest",
@@ -177,6 +178,16 @@ class CompareRequest(_Job):
     spacing: tuple[float, float, float] | None = None
 
 
+class SketchRequest(_Job):
+    """Label a region by a quick forest from the strokes so far: a first answer."""
+
+    kind: Literal["sketch"] = "sketch"
+    project: str
+    region: Bounds
+    generation: int = Field(0, description="Number of the view; the answer carries it")
+    settings: TrainSettings = TrainSettings()
+
+
 class SuggestRequest(_Job):
     """Rank the slices to paint next."""
 
@@ -293,6 +304,7 @@ JobRequest = (
     | MethodsRequest
     | EvaluateRequest
     | CompareRequest
+    | SketchRequest
     | SuggestRequest
     | InstancesRequest
     | ImportRequest

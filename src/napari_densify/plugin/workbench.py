@@ -21,7 +21,7 @@ from superqt.utils import create_worker
 from napari_densify.core import requests as ask
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Event
+from napari_densify.core.events import Done, Event, Failed, LayerUpdated
 from napari_densify.plugin.activity import Activity
 from napari_densify.plugin.asking import bounds_of, box_around
 from napari_densify.plugin.candidates import candidate_of, make_project
@@ -42,6 +42,7 @@ __all__ = ["Workbench", "workbench_of"]
 _BENCHES: WeakKeyDictionary[Any, Workbench] = WeakKeyDictionary()
 
 COUNT_EVERY_MS = 250
+SKETCH_AFTER_MS = 500
 
 MOST_IN_3D = 2**24
 """Voxels of the box around the current position that the 3D view's preview predicts."""
@@ -99,6 +100,11 @@ class Workbench(JobRunner):
         self._counting.setSingleShot(True)
         self._counting.setInterval(COUNT_EVERY_MS)
         self._counting.timeout.connect(self.session.paint_changed.emit)
+        self._sketching = ""
+        self._sketch_soon = QTimer(self)
+        self._sketch_soon.setSingleShot(True)
+        self._sketch_soon.setInterval(SKETCH_AFTER_MS)
+        self._sketch_soon.timeout.connect(self._sketch)
         QApplication.instance().aboutToQuit.connect(self.close)
 
     # who uses it
@@ -204,6 +210,11 @@ class Workbench(JobRunner):
         if event.job and event.job == self._estimating:
             if isinstance(event, Done):
                 self.session.set_estimate(event.result)
+        elif event.job and event.job == self._sketching:
+            if isinstance(event, LayerUpdated):
+                self.session.layer_updated.emit(event)
+            elif isinstance(event, Done | Failed):
+                self._sketching = ""
         else:
             self.session.hear(event)
 
@@ -255,8 +266,27 @@ class Workbench(JobRunner):
     def _strokes_flushed(self, regions: list[Region]) -> None:
         if self.session.job is not None and self.session.job.kind == "train":
             self.client.tell(ask.StrokesChanged(regions=tuple(map(bounds_of, regions))))
+        elif self.session.job is None and not self._sketch_soon.isActive():
+            self._sketch_soon.start()
         if self.session.project is not None and not self._counting.isActive():
             self._counting.start()
+
+    def _sketch(self) -> None:
+        """Show a first answer from the strokes so far, as long as nothing is trained."""
+        session, view = self.session, self.canvas.visible_region()
+        wanted = session.live and not session.held_still and session.job is None
+        if not wanted or view is None or session.project is None or session.project.rounds():
+            return
+        if self._sketching:
+            self._sketch_soon.start()  # the last one is still being made
+        elif sum(n > 0 for n in session.training_counts().values()) > 1:
+            request = ask.SketchRequest(
+                project=str(session.project.path),
+                region=bounds_of(view),
+                generation=self.canvas.generation,
+                settings=session.train_settings,
+            )
+            self._sketching = self.client.submit(request)
 
     def _say_unsaved(self, reason: str) -> None:
         self._say("error", f"Strokes cannot be saved, they are kept in memory: {reason}")

@@ -105,7 +105,7 @@ class PaintReader:
         for crop in self.crops:
             self._scale(crop)
 
-    def refresh(self, changed: Sequence[Region]) -> None:
+    def refresh(self, changed: Sequence[Region], *, teach: bool = True) -> None:
         """Read again what was painted in the first volume since the last time.
 
         Voxels are not read twice, and the forest that fills gaps gets a new lesson only
@@ -124,7 +124,7 @@ class PaintReader:
                 kept[key] = self._crops[key]
         grown = kept.keys() - self._crops.keys()
         self._crops = kept
-        if grown or time.monotonic() >= self._next_lesson:
+        if teach and (grown or time.monotonic() >= self._next_lesson):
             self.teach()
 
     def teach(self) -> None:

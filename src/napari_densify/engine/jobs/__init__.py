@@ -26,6 +26,7 @@ from napari_densify.engine.jobs import (
     predict,
     relocate,
     replay,
+    sketch,
     suggest,
     train,
 )
@@ -48,6 +49,7 @@ _JOBS: dict[type[ask._Job], Callable[[Any, JobControl], Iterator[Event]]] = {
     ask.PredictRequest: predict.run,
     ask.RelocateRequest: relocate.run,
     ask.ReplayRequest: replay.run,
+    ask.SketchRequest: sketch.run,
     ask.SuggestRequest: suggest.run,
     ask.TrainRequest: train.run,
 }
