@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -67,14 +67,17 @@ def ours(job: Job, wishes: tuple[str, ...] = ()) -> Answer:
     """Train and predict as users do."""
     image, paint, model = (job.path(n) for n in (job.images[0], job.paint, "model.safetensors"))
     length = ["--steps", str(job.steps)] if job.steps else ["--budget", f"{job.budget}s"]
-    sets = [word for wish in wishes for word in ("--set", wish)]
+    predicting = [w.removeprefix("predict.") for w in wishes if w.startswith("predict.")]
+    sets = _as_sets(w for w in wishes if not w.startswith("predict."))
     trained = densify(
         "train", image, "--annotations", paint, "-o", model, *length,
         "--seed", str(job.seed), *sets,
     )  # fmt: skip
     began = time.monotonic()
     predicted = [
-        densify("predict", job.path(name), "--model", model, "-o", job.path(out))
+        densify(
+            "predict", job.path(name), "--model", model, "-o", job.path(out), *_as_sets(predicting)
+        )
         for name, out in zip(job.images, job.outputs, strict=True)
     ]
     return Answer(
@@ -82,6 +85,10 @@ def ours(job: Job, wishes: tuple[str, ...] = ()) -> Answer:
         next(e["steps"] for e in trained.events if e["kind"] == "model"),
         max(done.peak_gb for done in (trained, *predicted)),
     )  # fmt: skip
+
+
+def _as_sets(wishes: Iterable[str]) -> list[str]:
+    return [word for wish in wishes for word in ("--set", wish)]
 
 
 def interpolation(job: Job) -> Answer:

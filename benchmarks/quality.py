@@ -32,6 +32,7 @@ from benchmarks.processes import densify
 from benchmarks.scenarios import PAINT, Labelled, Scene, crop, find_volume, slice_count, volumes
 from benchmarks.scores import mean_iou, score
 from benchmarks.tables import all_tables
+from benchmarks.tried import TRIED
 
 __all__ = ["_densify", "mean_iou"]
 
@@ -132,12 +133,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--crop", type=int, help="at most so many pixels in Y and X")
     parser.add_argument("--paint", nargs="*", default=["slices"], choices=list(PAINT))
     usual = ["densify", "interpolation", "forest"]
-    parser.add_argument("--methods", nargs="*", default=usual, help="or all")
+    parser.add_argument("--methods", nargs="*", default=usual, help="or all, or tried")
     parser.add_argument("--rows", type=Path, help="keep rows here, and go on from them")
     parser.add_argument("--title", help="of the section")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
-    names = list(METHODS) if options.methods == ["all"] else options.methods
+    sets = {"all": list(METHODS), "tried": list(TRIED)}
+    names = [name for word in options.methods for name in sets.get(word, [word])]
     for name in names:
         find_method(name)
         if reason := why_not(name):

@@ -117,7 +117,7 @@ def costs(rows: list[Row], methods: list[str]) -> str:
 
 
 def _too_few(method: str, steps: list[int]) -> list[str]:
-    few = 0 < min(steps) < 100 and method in ("nnunet", "monai")
+    few = min(steps) < 100 and method in ("nnunet", "monai")
     return ["under 100 steps on some volume: says nothing there"] if few else []
 
 

@@ -14,6 +14,13 @@ from benchmarks.rivals import Job  # noqa: E402
 from benchmarks.scenarios import PAINT, Scene, crop, find_volume, volumes  # noqa: E402
 from benchmarks.scores import score  # noqa: E402
 from benchmarks.tables import all_tables, differences, quality  # noqa: E402
+from benchmarks.tried import TRIED  # noqa: E402
+
+from napari_densify.core.settings import (  # noqa: E402
+    PredictSettings,
+    TrainSettings,
+    apply_overrides,
+)
 
 
 @pytest.fixture
@@ -120,3 +127,11 @@ def test_what_is_not_installed_is_left_out_with_a_line(monkeypatch):
     assert methods.why_not("densify") is None
     with pytest.raises(SystemExit, match="unknown method"):
         methods.find_method("magic")
+
+
+def test_every_choice_that_was_tried_is_a_setting_we_have():
+    for name in TRIED:
+        wishes = [w for w in name.partition(":")[2].split(";") if w]
+        for wish in wishes:
+            kind = PredictSettings if wish.startswith("predict.") else TrainSettings
+            apply_overrides(kind(), [wish.removeprefix("predict.")])

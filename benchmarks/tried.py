@@ -1,0 +1,41 @@
+"""Choices of the auto preset, each against leaving it alone: what was tried, what it gave.
+
+    python -m benchmarks.quality --methods tried --steps 150 --seeds 3 --data FOLDER --write
+
+Add a line here before trying something new; the table says who has tried it before.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TRIED"]
+
+# Settings after "densify:"; those that begin with predict. go to the prediction.
+TRIED = (
+    "densify",
+    "densify:optimiser=adamw",
+    "densify:optimiser=adam",
+    "densify:optimiser=sgd",
+    "densify:norm=group",
+    "densify:norm=instance",
+    "densify:base_channels=8",
+    "densify:base_channels=24",
+    "densify:depth=3",
+    "densify:patch=[8,64,64]",
+    "densify:neighbours=0",
+    "densify:features=false",
+    "densify:guidance=0",
+    "densify:guidance=3",
+    "densify:working_factor=[1,1,1]",
+    "densify:subvoxel=false",
+    "densify:batch=8",
+    "densify:class_weights=sqrt",
+    "densify:class_weights=inverse",
+    "densify:loss=dice-ce",
+    "densify:ema=0",
+    "densify:augment=none",
+    "densify:augment=grey",
+    "densify:augment=full",
+    "densify:schedule=one-cycle",
+    "densify:weight_decay=0.1",
+    "densify:predict.mirrors=1",
+)
