@@ -15,6 +15,8 @@ def test_doctor_measures_this_machine(capfd):
     assert rows["float32", "backward"]["correct"]
     assert rows["float32", "forward"]["gflops"] > 0.1
     assert result["will_use"] == result["devices"][0]
+    assert result["why"].startswith(f"{result['will_use']} (")
+    assert "predicting in" in result["why"]
 
 
 def test_doctor_names_what_to_mend(capsys, monkeypatch):

@@ -207,7 +207,7 @@ def show_doctor(console: Console, result: Result) -> None:
                 f"     mend: {check['fix']}", highlight=False, markup=False, soft_wrap=True
             )
     verdict = "all is well" if result["healthy"] else "what is marked BAD needs mending"
-    console.print(f"will use: {result['will_use']}; {verdict}", highlight=False)
+    console.print(f"will use: {result['why']}; {verdict}", highlight=False, soft_wrap=True)
 
 
 def _pairs(console: Console, rows: Iterable[tuple[str, str]]) -> None:

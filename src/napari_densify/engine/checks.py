@@ -20,6 +20,7 @@ __all__ = [
     "check_machine",
     "check_optional",
     "check_packages",
+    "explain_choice",
     "known_fault",
 ]
 
@@ -202,6 +203,38 @@ def check_convolution(
             )
         )
     return checks, rows
+
+
+def explain_choice(devices: list[str], speeds: dict[str, list[dict[str, Any]]]) -> str:
+    """Say which device and arithmetic predictions will use, and why.
+
+    Parameters
+    ----------
+    devices
+        What torch offers, best first.
+    speeds
+        Rows of the self-test by device.
+    """
+    from napari_densify.inference.device import autocast_dtype, select_device
+
+    if not devices:
+        return "nothing: torch does not load"
+    device = devices[0]
+    why = "no GPU was found" if device == "cpu" else "it is the fastest device that torch offers"
+    low = autocast_dtype(select_device(device))
+    name = {"torch.bfloat16": "bf16", "torch.float16": "fp16"}.get(str(low), "float32")
+    flops = {
+        row["precision"]: row["gflops"]
+        for row in speeds.get(device, [])
+        if row["direction"] == "forward"
+    }
+    if name == "float32":
+        return f"{device} ({why}), predicting in float32: no faster arithmetic in hardware"
+    if name in flops and "float32" in flops:
+        speed = f"{flops[name]:g} GFLOP/s in the self-test, float32 {flops['float32']:g}"
+    else:
+        speed = "the hardware computes with it"
+    return f"{device} ({why}), predicting in {name}: {speed}"
 
 
 def _ending(code: int, errors: str) -> str:

@@ -29,6 +29,7 @@ def run(request: DoctorRequest, control: JobControl) -> Iterator[Event]:
             "checks": [check.model_dump() for check in found],
             "devices": devices,
             "will_use": devices[0] if devices else "none",
+            "why": look.explain_choice(devices, speeds),
             "conv3d": speeds,
             "healthy": all(check.status != "bad" for check in found),
         },
