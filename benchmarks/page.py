@@ -7,10 +7,21 @@ import platform
 from datetime import date
 from pathlib import Path
 
-__all__ = ["machine", "write_section"]
+__all__ = ["busy", "machine", "write_section"]
 
 _PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _TITLE = "# Benchmarks\n\nEach section is written by the command in it.\n"
+
+
+def busy() -> str:
+    """Say so where the machine has other work, which spoils times by the clock."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load < 1.5 * cores:
+        return ""
+    return (
+        f"The machine was busy meanwhile (load {load:.0f} on {cores} cores): trust ratios of "
+        "processor time, not the clock."
+    )
 
 
 def machine() -> str:
