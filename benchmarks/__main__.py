@@ -25,6 +25,8 @@ SECTIONS: dict[str, tuple[str, list[str], bool]] = {
         False,
     ),
     "paint": ("A dab in a Labels layer", ["benchmarks.paint_latency"], True),
+    "preview": ("From slider to preview", ["benchmarks.preview_latency", "--repeats", "3"], False),
+    "compare": ("Every method on every volume", ["benchmarks.compare_all"], False),
     "kill": ("Kills in random moments", ["benchmarks.kill_project", "--kills", "50"], False),
 }  # fmt: skip
 

@@ -135,7 +135,7 @@ def table(done: Sequence[dict[str, Any]]) -> str:
     wrong = sum(len(one["wrong"]) for one in done)
     count = sum(len(one["rows"]) for one in done)
     note = f"Of {count} rows in {len(done)} reports, {wrong} differ from `densify evaluate`."
-    return "\n".join([f"Mean Dice over classes. {note}", "", *lines])
+    return "\n".join([*lines, "", f"Mean Dice over classes. {note}"])
 
 
 def _dice(one: dict[str, Any], name: str) -> float | None:

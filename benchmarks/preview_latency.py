@@ -78,8 +78,6 @@ def measure(name: str, volume: Volume, paint: np.ndarray, repeats: int) -> dict[
 def table(rows: dict[str, dict[str, float]], size: int) -> str:
     """Medians as Markdown, beside what they should be."""
     lines = [
-        f"A slice of {size} x {size} in an isotropic stack of 41, paint on two slices; medians.",
-        "",
         "| method | first answer (ms) | last answer (ms) | should be (ms) |",
         "|---|---|---|---|",
     ]
@@ -88,7 +86,8 @@ def table(rows: dict[str, dict[str, float]], size: int) -> str:
         lines.append(
             f"| {name} | {row['first_ms']:.0f} | {row['last_ms']:.0f} | {which} < {target} |"
         )
-    return "\n".join(lines)
+    about = f"A slice of {size} x {size} in an isotropic stack of 41, paint on two slices; medians."
+    return "\n".join([*lines, "", about])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
