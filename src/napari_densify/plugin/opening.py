@@ -7,6 +7,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QWidget
 
 from napari_densify.data import sample_files
+from napari_densify.plugin.image_finder import ImageFinder
 from napari_densify.plugin.step import button
 from napari_densify.plugin.workbench import Workbench
 
@@ -28,6 +29,7 @@ class OpenRow(QWidget):
     def __init__(self, bench: Workbench) -> None:
         super().__init__()
         self.bench = bench
+        self.finder = ImageFinder(bench, self)
         self.file = button("Open file…", "Open an image file or a zarr", self._ask_file)
         self.sample = button("Open sample", "A small real volume to try things on", lambda: None)
         self.project = button(

@@ -35,7 +35,7 @@ from napari_densify.plugin.painter import Painter
 from napari_densify.plugin.proposal import Proposal
 from napari_densify.plugin.runner import JobRunner
 from napari_densify.plugin.session import Session
-from napari_densify.project import Project, Round
+from napari_densify.project import ImageElsewhere, Project, Round
 
 __all__ = ["Workbench", "workbench_of"]
 
@@ -69,6 +69,8 @@ class Workbench(JobRunner):
 
     busy_changed = Signal(str)
     """What is being opened or copied; empty when it is done."""
+    image_elsewhere = Signal(object, object)
+    """Folder of a project that was to be opened, and why its image can't be."""
     _flushed = Signal(object)
     _flush_failed = Signal(str)
     _flush_recovered = Signal()
@@ -186,7 +188,7 @@ class Workbench(JobRunner):
         self._set_busy(f"Opening {folder.name}…")
         worker = create_worker(_open_with_image, folder, _ignore_errors=True)
         worker.returned.connect(lambda project: self._opened(project, layer))
-        worker.errored.connect(self._not_opened)
+        worker.errored.connect(lambda error: self._not_opened(error, folder))
         worker.start()
 
     def _opened(self, project: Project, layer: Any) -> None:
@@ -218,9 +220,13 @@ class Workbench(JobRunner):
         else:
             self.session.hear(event)
 
-    def _not_opened(self, error: Exception) -> None:
+    def _not_opened(self, error: Exception, folder: Path | None = None) -> None:
         self._set_busy("")
-        self._say("error", str(error))
+        if isinstance(error, ImageElsewhere):
+            self._say("warning", str(error))
+            self.image_elsewhere.emit(folder, error)
+        else:
+            self._say("error", str(error))
 
     def close_project(self) -> None:
         """Put the project away; its layers stay but the annotation layer."""
