@@ -123,7 +123,25 @@ def _ilastik_project(folder: Path, stack: np.ndarray) -> str:
     return str(folder / "a.ilp")
 
 
-SOURCES = (*FORMATS, Format("coco", _coco), Format("ilastik-project", _ilastik_project))
+def _shapes(folder: Path, stack: np.ndarray) -> str:
+    """Write shapes as napari saves them."""
+    corners = ((3.0, 3.0), (3.0, 20.0), (20.5, 20.0), (20.5, 3.0))
+    rows = [
+        f"{number},{kind},{vertex},{number % stack.shape[0]}.0,{y},{x}"
+        for number, kind in enumerate(("polygon", "rectangle", "ellipse", "path", "line"))
+        for vertex, (y, x) in enumerate(corners)
+    ]
+    head = "index,shape-type,vertex-index,axis-0,axis-1,axis-2"
+    (folder / "s.csv").write_text("\n".join([head, *rows]) + "\n")
+    return str(folder / "s.csv")
+
+
+SOURCES = (
+    *FORMATS,
+    Format("coco", _coco),
+    Format("ilastik-project", _ilastik_project),
+    Format("napari-shapes", _shapes),
+)
 
 
 def mutants(folder: Path, numbers: range, seed: int) -> Iterator[tuple[str, str]]:
@@ -158,7 +176,9 @@ warnings.simplefilter("ignore")
 import logging
 logging.disable(logging.CRITICAL)
 from napari_densify.core.errors import InputError
-from napari_densify.io import describe, list_datasets, open_image, open_labels, read_import
+from napari_densify.io import (
+    apply_import, describe, list_datasets, open_image, open_labels, plan_import, read_import
+)
 import h5py, skimage.draw, mrcfile, nibabel, nrrd
 limit = int(sys.argv[1])
 with open("/proc/self/statm") as file:
@@ -179,9 +199,13 @@ def read(address):
     volume = open_image(address)
     volume.data[..., volume.shape[0] // 2, :, :]
 
+def take(address):
+    source = read_import(address, shape=(5, 40, 48))
+    apply_import(source, plan_import(source)).read_labels((slice(0, 1), slice(0, 8), slice(0, 8)))
+
 for line in sys.stdin:
     address = json.loads(line)
-    calls = (read, open_labels, describe, list_datasets, read_import)
+    calls = (read, open_labels, describe, list_datasets, take)
     answers = [look(call, address) for call in calls]
     bad = [a for a in answers if a not in ("opened", "refused")]
     print(json.dumps(bad[0] if bad else min(answers)), flush=True)
@@ -227,9 +251,7 @@ class Worker:
         self._process.communicate()
 
 
-def fuzz(
-    numbers: range, seed: int, keep: Path | None = None
-) -> tuple[Counter[str], list[Failure]]:
+def fuzz(numbers: range, seed: int, keep: Path | None = None) -> tuple[Counter[str], list[Failure]]:
     """Open mutated files of these numbers; returns how they ended, and the failures."""
     outcomes: Counter[str] = Counter()
     failures: list[Failure] = []
