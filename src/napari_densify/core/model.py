@@ -56,6 +56,9 @@ class ModelSpec(Settings):
     forest: float = Field(
         0.0, ge=0, lt=1, description="Weight of the stored random forest beside the network"
     )
+    triplanar: bool = Field(
+        False, description="Small volumes are predicted along all three axes, and averaged"
+    )
     mirrors: int = Field(1, ge=1, le=8, description="Mirrored passes averaged by default")
     training: dict[str, Any] = Field(
         default_factory=dict, description="Settings, plan, steps, seconds, versions: for the record"

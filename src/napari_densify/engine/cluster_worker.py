@@ -49,9 +49,9 @@ class _State:
             job.image, spacing=job.spacing, level=settings.level, channels=model.spec.channels
         )
         fitted = fit(volume, model.spec, settings)
-        self._predictor = make_predictor(
-            model.network, fitted.spec, volume, settings, extra=model.extra
-        )
+        # Three axes at once are for volumes that are computed whole.
+        spec = fitted.spec.model_copy(update={"triplanar": False})
+        self._predictor = make_predictor(model.network, spec, volume, settings, extra=model.extra)
         parts = {role: ZarrPart(path, name) for role, path in job.outputs.items()}
         self._outputs = Outputs(**parts)
         self._busy = threading.Lock()

@@ -115,7 +115,7 @@ class Forest:
         if int(self.feature.max()) >= len(features):
             raise InputError(f"its forest knows more than {len(features)} features", where="model")
         rows = features.flatten(1).T
-        parts = [self._walk(part.float().contiguous()) for part in rows.split(_CHUNK)]
+        parts = [self._walk(part.float().contiguous()) for part in torch.split(rows, _CHUNK)]
         return torch.cat(parts).T.reshape(-1, *features.shape[1:])
 
     def _walk(self, rows: torch.Tensor) -> torch.Tensor:

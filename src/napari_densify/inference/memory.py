@@ -21,7 +21,7 @@ from napari_densify.core.fingerprint import checksum
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.volume import Spacing, Volume
 
-__all__ = ["Belief", "PaintMemory", "Plane", "fit_belief", "recall"]
+__all__ = ["Belief", "PaintMemory", "Plane", "fit_belief", "recall", "weigh"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -126,6 +126,15 @@ def recall(
         return None
     number = spec.remembers.index(found)
     return PaintMemory.from_tensors(tensors, number, len(spec.classes), volume.spacing)
+
+
+def weigh(probabilities: Floats, log_prior: Floats) -> Floats:
+    """Multiply two independent opinions ``(K, Z, Y, X)`` and normalise."""
+    log: Floats = np.log(probabilities.clip(1e-6)) + log_prior
+    log -= log.max(0, keepdims=True)
+    np.exp(log, out=log)
+    log /= log.sum(0, keepdims=True)
+    return log
 
 
 def log_belief(field: Floats, distance: float, belief: Belief) -> Floats:

@@ -29,7 +29,7 @@ from napari_densify.inference.inputs import (
     standardise,
 )
 from napari_densify.inference.ladder import Ladder, is_out_of_memory
-from napari_densify.inference.memory import PaintMemory
+from napari_densify.inference.memory import PaintMemory, weigh
 from napari_densify.inference.stages import Stopwatch
 from napari_densify.inference.tiling import block_size, is_slicewise, plan_tiling
 from napari_densify.networks import SameSize
@@ -275,7 +275,7 @@ class Predictor:
         if self._memory is None:
             return out
         with self.watch("blend"):
-            return _weigh(out, self._memory.log_prior(prepared.region))
+            return weigh(out, self._memory.log_prior(prepared.region))
 
     def _slab(self, prepared: Prepared, start: int, stop: int) -> torch.Tensor:
         """Probabilities ``(K, Z, Y, X)`` of some slices of a tile, halo in the plane included."""
@@ -364,17 +364,6 @@ class Predictor:
     def _turn_back(array: torch.Tensor, flips: tuple[int, ...], transpose: bool) -> torch.Tensor:
         back = array.transpose(-1, -2) if transpose else array
         return back.flip(flips) if flips else back
-
-
-def _weigh(
-    probabilities: npt.NDArray[np.float32], log_prior: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Multiply two independent opinions ``(K, Z, Y, X)`` and normalise."""
-    log: npt.NDArray[np.float32] = np.log(probabilities.clip(1e-6)) + log_prior
-    log -= log.max(0, keepdims=True)
-    np.exp(log, out=log)
-    log /= log.sum(0, keepdims=True)
-    return log
 
 
 def _recognise(image: npt.NDArray[Any], inner: Region) -> Empty | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from napari_densify.core.blocks import Block, Region, full_region, parse_region
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, Notice, Progress
 from napari_densify.core.model import ModelSpec
-from napari_densify.core.settings import PredictSettings
+from napari_densify.core.settings import PredictSettings, Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
@@ -28,9 +29,10 @@ from napari_densify.inference.order import BlockQueue, Grid
 from napari_densify.inference.predictor import Predictor, Prepared
 from napari_densify.inference.stages import Stopwatch
 from napari_densify.inference.tiling import block_size
+from napari_densify.inference.triplanar import TriplanarPredictor, suits_triplanar
 from napari_densify.inference.writing import Outputs, Pieces
 
-__all__ = ["Outputs", "make_predictor", "predict_volume", "resolve_mirrors"]
+__all__ = ["Outputs", "make_predictor", "predict_volume", "resolve_mirrors", "write_block"]
 
 
 def predict_volume(
@@ -71,7 +73,7 @@ def predict_volume(
     predictor = make_predictor(network, spec, volume, settings, extra=extra)
     predictor.watch = watch or predictor.watch
     region = parse_region(settings.region, volume.shape) if settings.region else None
-    grid = Grid(volume.shape, settings.block or block_size(volume.shape, spec), region)
+    grid = Grid(volume.shape, write_block(settings, volume, spec), region)
     done = {b.index for b in grid if outputs.is_done(b.index)} if settings.resume else set()
     left, total, started = len(grid) - len(done), len(grid), time.monotonic()
     pipeline = _Pipeline(predictor, BlockQueue(grid, done), outputs, control)
@@ -91,18 +93,39 @@ def make_predictor(
     settings: PredictSettings,
     *,
     extra: Mapping[str, torch.Tensor] | None = None,
-) -> Predictor:
+) -> Predictor | TriplanarPredictor:
     """Bind a network to a volume as the settings wish."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    region = parse_region(settings.region, volume.shape) if settings.region else None
-    return Predictor(
-        network, spec, volume, device=select_device(settings.device), precision=settings.precision,
-        mirrors=settings.mirrors or resolve_mirrors(spec, region or full_region(volume.shape)),
-        memory=recall(extra or {}, spec, volume), forest=Forest.from_tensors(extra or {}),
-        threads=settings.threads,
+    region = _region(settings, volume)
+    mirrors = settings.mirrors or resolve_mirrors(spec, region)
+    device, tensors = select_device(settings.device), extra or {}
+    bind = partial(
+        Predictor, network, spec, device=device, precision=settings.precision, mirrors=mirrors,
+        forest=Forest.from_tensors(tensors), threads=settings.threads,
     )  # fmt: skip
+    memory = recall(tensors, spec, volume)
+    if suits_triplanar(spec, volume, region) and settings.block is None:
+        bind.keywords["mirrors"] = max(1, mirrors // 2)
+        return TriplanarPredictor(bind, volume, memory)
+    return bind(volume, memory=memory)
+
+
+def _region(settings: PredictSettings, volume: Volume) -> Region:
+    return (
+        parse_region(settings.region, volume.shape)
+        if settings.region
+        else full_region(volume.shape)
+    )
+
+
+def write_block(settings: PredictSettings, volume: Volume, spec: ModelSpec) -> Triple:
+    """Voxels written at once; whole, where it is predicted along all axes."""
+    if settings.block is not None:
+        return settings.block
+    whole = suits_triplanar(spec, volume, _region(settings, volume))
+    return volume.shape if whole else block_size(volume.shape, spec)
 
 
 _Waiting = tuple[Block, list[Region], Future[Prepared]]
@@ -113,7 +136,11 @@ class _Pipeline:
     """Three threads: one prepares the next tile, this one computes, one writes."""
 
     def __init__(
-        self, predictor: Predictor, queue: BlockQueue, outputs: Outputs, control: JobControl
+        self,
+        predictor: Predictor | TriplanarPredictor,
+        queue: BlockQueue,
+        outputs: Outputs,
+        control: JobControl,
     ) -> None:
         self._predictor, self._queue = predictor, queue
         self._outputs, self._control = outputs, control

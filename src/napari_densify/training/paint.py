@@ -35,10 +35,11 @@ __all__ = ["PaintReader", "TrainingSource", "count_painted", "overlaps"]
 
 @dataclass(frozen=True)
 class TrainingSource:
-    """One volume with its paint."""
+    """One volume with its paint; ``turned``: its slices are not Z slices."""
 
     volume: Volume
     annotations: Annotations
+    turned: bool = False
 
 
 def count_painted(sources: Sequence[TrainingSource], held_out: Sequence[int]) -> dict[int, int]:
@@ -105,6 +106,14 @@ class PaintReader:
         for crop in self.crops:
             self._scale(crop)
 
+    def replace_sources(
+        self, sources: Sequence[TrainingSource], intensities: Sequence[Intensity]
+    ) -> None:
+        """Take the same volumes with other paint; what was read of turned ones is forgotten."""
+        self._sources, self._intensities = list(sources), list(intensities)
+        self._crops = {k: v for k, v in self._crops.items() if k[0] < len(sources)
+                       and not sources[k[0]].turned}  # fmt: skip
+
     def refresh(self, changed: Sequence[Region], *, teach: bool = True) -> None:
         """Read again what was painted in the first volume since the last time.
 
@@ -151,7 +160,9 @@ class PaintReader:
         margin = depth - 1 + self._plan.slice_reach, height - 1, width - 1
         z, y, x = (m * f for m, f in zip(margin, factor, strict=True))
         for number, source in enumerate(self._sources):
-            boxes = [b for b in source.annotations.painted_boxes() if not self._is_held_out(b)]
+            boxes = source.annotations.painted_boxes()
+            if not source.turned:
+                boxes = [b for b in boxes if not self._is_held_out(b)]
             for region in training_regions(boxes, source.volume.shape, (z, y, x), factor):
                 yield number, region
 
@@ -167,7 +178,7 @@ class PaintReader:
             intensity=self._intensities[number],
             classes=self._table,
             plan=self._plan,
-            held_out=self._held_out,
+            held_out=() if source.turned else self._held_out,
             source=number,
         )
 

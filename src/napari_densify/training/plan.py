@@ -28,6 +28,9 @@ from napari_densify.training.recipe import (
 __all__ = ["Facts", "TrainPlan", "resolve_plan"]
 
 DEFAULT_BUDGET_S = 120.0
+# Slice distance over pixel size up to which planes along other axes teach the same
+# network, and up to which it predicts them as well as Z slices.
+_TURNED, _CUBIC = 3.0, 1.5
 
 
 class Facts(Settings):
@@ -54,6 +57,8 @@ class TrainPlan(Recipe):
     neighbour_step: int = 1
     guidance: float = 0.0
     forest: float = 0.0
+    turns: bool = False
+    triplanar: bool = False
     features: FeatureConfig | None = None
     patch: Triple = (16, 64, 64)
     batch: int = 4
@@ -139,6 +144,8 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "neighbour_step": settings.neighbour_step or _neighbour_step(facts, factor),
         "guidance": _guidance(settings, features),
         "forest": _forest(settings, features),
+        "turns": patch[0] == 1 and facts.anisotropy < _TURNED,
+        "triplanar": patch[0] == 1 and facts.shape[0] > 1 and facts.anisotropy < _CUBIC,
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -166,6 +173,8 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
         "neighbours": neighbours,
         "neighbour_step": settings.neighbour_step or init.neighbour_step,
         "forest": _forest(settings, features),
+        "turns": patch[0] == 1 and facts.anisotropy < _TURNED,
+        "triplanar": patch[0] == 1 and facts.shape[0] > 1 and facts.anisotropy < _CUBIC,
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -313,6 +322,7 @@ def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
         planar=plan.patch[0] == 1 or all(k[0] == 1 for k in plan.network.kernels),
         mirrors=plan.mirrors,
         forest=plan.forest,
+        triplanar=plan.triplanar,
         **known,
     )
 

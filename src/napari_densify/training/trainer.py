@@ -16,7 +16,7 @@ from napari_densify.core.events import Event, ModelSaved, Notice, Plan, Progress
 from napari_densify.core.files import require_room
 from napari_densify.core.labels import ClassTable, require_trainable
 from napari_densify.core.model import ModelSpec
-from napari_densify.core.normalisation import measure_intensity
+from napari_densify.core.normalisation import Intensity, measure_intensity
 from napari_densify.core.settings import TrainSettings
 from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
@@ -38,6 +38,7 @@ from napari_densify.training.snapshot import load_snapshot, save_snapshot, snaps
 from napari_densify.training.state import TrainingState
 from napari_densify.training.teacher import fit_forest
 from napari_densify.training.transfer import differences
+from napari_densify.training.turned import turn_sources
 
 # More than the description of any model takes.
 _HEADER_BYTES = 100_000
@@ -167,16 +168,16 @@ class _Run:
         if not cost.fits:
             yield Notice(level="warning", message=_TOO_LARGE)
         rehearsal = begin_rehearsal(self._plan, self._device)
-        self._paint = PaintReader(
-            self._sources, self._intensities, self._plan, self._table, held_out
-        )
+        views, intensities = self._views()
+        self._paint = PaintReader(views, intensities, self._plan, self._table, held_out)
         for done, total in self._paint.read():
             yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
         yield from self._show_first()
         self._paint.teach()
         self._sampler = make_sampler(self._paint, self._plan, len(self._table))
         self._forest = self._fit_forest()
-        self._remembers, self._memory = remember_paint(self._sources, self._table, held_out)
+        straight = views[: len(self._sources)]
+        self._remembers, self._memory = remember_paint(straight, self._table, held_out)
         if self._paint.guided:
             yield Notice(message=_GUIDED)
         if self._plan.keep == "best" and not held_out:
@@ -262,6 +263,7 @@ class _Run:
     def _take_up(self, changed: Sequence[Region]) -> None:
         """Learn from what was painted meanwhile, from the newest most."""
         plan, state = self._plan, self._state
+        self._paint.replace_sources(*self._views())
         self._paint.refresh(changed)
         self._forest = None  # it has not seen them
         self._sampler = make_sampler(
@@ -296,6 +298,13 @@ class _Run:
         elif self._gauge.slices:
             yield self._gauge.score(state, clock.elapsed)
         yield ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)
+
+    def _views(self) -> tuple[list[TrainingSource], list[Intensity]]:
+        """Volumes as they are, and turned where planes along other axes are painted."""
+        if not self._plan.turns:
+            return self._sources, self._intensities
+        views, origins = turn_sources(self._sources, self._settings.held_out)
+        return views, [self._intensities[i] for i in origins]
 
     def _fit_forest(self) -> Forest | None:
         plan = self._plan

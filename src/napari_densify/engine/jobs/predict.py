@@ -175,10 +175,11 @@ def _sinks(
     On failure none is left half under its name; what is done when the job is
     stopped is kept, in a zarr so that it can be gone on with.
     """
-    from napari_densify.inference.tiling import block_size, chunk_size
+    from napari_densify.inference.tiling import chunk_size
+    from napari_densify.inference.volume import write_block
     from napari_densify.io import create_sink
 
-    block = request.settings.block or block_size(volume.shape, spec)
+    block = write_block(request.settings, volume, spec)
     known: dict[str, Any] = {
         "spacing": volume.spacing,
         "spacing_known": volume.spacing_known,
