@@ -27,6 +27,21 @@ SECTIONS: dict[str, tuple[str, list[str], bool]] = {
     "paint": ("A dab in a Labels layer", ["benchmarks.paint_latency"], True),
     "preview": ("From slider to preview", ["benchmarks.preview_latency", "--repeats", "3"], False),
     "compare": ("Every method on every volume", ["benchmarks.compare_all"], False),
+    "live": (
+        "Live loop: seconds until the viewer shows it, 1024 x 1024",
+        ["benchmarks.live_preview"],
+        False,
+    ),
+    "gauge": (
+        "Held-out Dice against the truth, 1.0% of a slice painted",
+        ["benchmarks.gauge", "--seeds", "6"],
+        False,
+    ),
+    "user": (
+        "Painted slices needed: suggested against evenly spaced",
+        ["benchmarks.simulated_user", "--seeds", "2", "--slices", "6"],
+        False,
+    ),
     "kill": ("Kills in random moments", ["benchmarks.kill_project", "--kills", "50"], False),
 }  # fmt: skip
 

@@ -152,7 +152,7 @@ def test_plain_lines_without_a_terminal():
         "U-Net [3D]",
         " 25 %  training, step 7, loss 0.500  1 min 15 s left",
         "100 %  training, step 7, loss 0.500  0 s left",
-        "held-out Dice 0.800 (1: 0.900, 2: 0.700) at step 7",
+        "held-out Dice 0.800 (too little paint for an interval; 1: 0.900, 2: 0.700) at step 7",
         "warning: memory is short",
         "model saved after 7 steps, 1 min 1 s: m.safetensors",
         "result",

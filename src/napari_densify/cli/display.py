@@ -126,7 +126,10 @@ def make_console() -> Console:
 
 def _say_score(event: say.HeldOutScore) -> str:
     classes = ", ".join(f"{value}: {dice:.3f}" for value, dice in sorted(event.dice.items()))
-    return f"held-out Dice {event.mean_dice:.3f} ({classes}) at step {event.step}"
+    sure = "too little paint for an interval"
+    if event.interval is not None:
+        sure = f"90 %: {event.interval[0]:.2f} to {event.interval[1]:.2f}"
+    return f"held-out Dice {event.mean_dice:.3f} ({sure}; {classes}) at step {event.step}"
 
 
 def say_duration(seconds: float) -> str:

@@ -43,7 +43,7 @@ def say_score(score: HeldOutScore | None, classes: ClassTable) -> str:
         return "Held-out Dice: too little held-out paint to tell."
     text = f"Held-out Dice {score.mean_dice:.2f}"
     if score.interval is not None:
-        text += f" ({score.interval[0]:.2f} to {score.interval[1]:.2f} with 95 % confidence)"
+        text += f" ({score.interval[0]:.2f} to {score.interval[1]:.2f} with 90 % confidence)"
     rows = [f"{classes.name(v)} {d:.2f}" for v, d in score.dice.items()]
     text = f"{text}: {', '.join(rows)}." if len(rows) > 1 else f"{text}."
     if score.interval is None:

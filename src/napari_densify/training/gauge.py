@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_densify.annotations import Annotations
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Region, block_grid
 from napari_densify.core.events import HeldOutScore
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity
 from napari_densify.evaluation import Confusion, CrossEntropy
-from napari_densify.evaluation.bootstrap import bootstrap_rates
+from napari_densify.evaluation.confusion import Rates
+from napari_densify.evaluation.held_out import TILE, dice_interval, reweigh
 from napari_densify.inference.predictor import Predictor
 from napari_densify.training.paint import TrainingSource
 from napari_densify.training.state import TrainingState
@@ -98,6 +99,9 @@ def score_paint(
 ) -> HeldOutScore:
     """Predict some slices where they are painted, and score the paint.
 
+    Strokes are not spread as the classes are, so each class is given the weight that it
+    has in what was predicted around them, see :mod:`napari_densify.evaluation.held_out`.
+
     Parameters
     ----------
     predictor
@@ -112,13 +116,18 @@ def score_paint(
     known = predictor.spec.classes.values
     values = known if classes is None else tuple(classes)
     codes = np.asarray(known)
-    confusion, entropy = Confusion(values), CrossEntropy(known)
+    tiles: dict[int, list[npt.NDArray[np.int64]]] = {z: [] for z in slices}
+    entropy, found = CrossEntropy(known), np.zeros(len(values), np.int64)
     for z in slices:
         for box in painted_boxes(annotations, z):
             probabilities, truth = predictor.predict_region(box), annotations.read(box)
-            confusion.add(z, codes[probabilities.argmax(0)], truth)
+            labels = codes[probabilities.argmax(0)]
+            tiles[z] += _tile_counts(labels, truth, values)
+            found += [int((labels == v).sum()) for v in values]
             entropy.add(probabilities, truth)
-    rates = confusion.rates
+    none = np.zeros((len(values), len(values) + 1), np.int64)
+    counts = sum((t for row in tiles.values() for t in row), none)
+    rates = Rates(reweigh(counts, found))
     named = {
         name: {
             v: float(r) for v, r in zip(values, getattr(rates, name), strict=True) if np.isfinite(r)
@@ -131,10 +140,22 @@ def score_paint(
         **named,
         bce=entropy.by_class,
         mean_dice=rates.mean_dice,
-        interval=bootstrap_rates(list(confusion.slices.values())).mean_dice,
-        voxels=int(rates.truth.sum()),
+        interval=dice_interval(tiles, rates.mean_dice),
+        voxels=int(counts.sum()),
         slices=tuple(slices),
     )
+
+
+def _tile_counts(
+    labels: npt.NDArray[np.integer], truth: npt.NDArray[np.integer], values: Sequence[int]
+) -> list[npt.NDArray[np.int64]]:
+    """Confusion of each tile of a slice that holds paint."""
+    rows = []
+    for block in block_grid((1, *truth.shape[1:]), (1, TILE, TILE)):
+        confusion = Confusion(values)
+        confusion.add(0, labels[block.write], truth[block.write])
+        rows += list(confusion.slices.values())
+    return rows
 
 
 def painted_boxes(annotations: Annotations, z: int) -> list[Region]:

@@ -1,0 +1,164 @@
+"""Held-out Dice as the dock shows it against the true Dice of all unpainted slices.
+
+Strokes are placed by rule from the truth on a few slices; some of these are held out,
+a random forest learns from the others. What the held-out strokes say is compared with
+the Dice on every voxel of the slices that nobody painted.
+
+    python -m benchmarks.gauge [--data FOLDER] [--seeds 8] [--keep FILE] [--write]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.learners import Forest
+from benchmarks.page import write_section
+from benchmarks.scenarios import Labels, paint_plane, volumes
+from napari_densify.core.volume import Volume
+from napari_densify.evaluation.confusion import Rates
+from napari_densify.evaluation.held_out import TILE, dice_interval, reweigh
+
+TITLE = "Held-out Dice against the truth, {share:.1%} of a slice painted"
+_EDGE = 320
+_PAINTED = 6
+_LOOKED_AT = 15_000
+
+
+def crop(image: Volume, truth: Labels) -> tuple[Volume, Labels]:
+    """Middle of a large volume."""
+    y, x = (slice((n - min(n, _EDGE)) // 2, (n + min(n, _EDGE)) // 2) for n in truth.shape[1:])
+    voxels = image.read()[0][:, y, x]
+    return Volume(voxels, image.spacing, image.spacing_known, image.name), truth[:, y, x]
+
+
+def trial(
+    learner: Forest, truth: Labels, held: int, seed: int, share: float
+) -> dict[str, float | bool]:
+    """One user: paint, hold out, learn, and compare."""
+    random = np.random.default_rng(seed)
+    count = min(_PAINTED, len(truth) - 2)
+    slices = random.choice(len(truth), count, replace=False)
+    paint = np.zeros_like(truth)
+    for z in slices:
+        if share == 1:
+            paint[z] = truth[z]
+        else:
+            paint_plane(truth, paint, 0, int(z), seed=1000 * seed + int(z), share=share)
+    held_out = slices[:held]
+    training = paint.copy()
+    training[held_out] = 0
+    learner.learn(training)
+    tiles: dict[int, list[np.ndarray]] = defaultdict(list)
+    found = np.zeros(len(learner.classes), np.int64)
+    for z in held_out:
+        looked_at = random.choice(truth[z].size, min(truth[z].size, _LOOKED_AT), replace=False)
+        answers = predict(learner, int(z), looked_at)
+        found += np.bincount(np.searchsorted(learner.classes, answers), minlength=len(found))
+        places = np.flatnonzero(paint[z])
+        answers = predict(learner, int(z), places)
+        y, x = np.divmod(places, truth.shape[2])
+        number = (y // TILE) * 1000 + x // TILE
+        for tile in np.unique(number):
+            inside = number == tile
+            tiles[int(z)].append(count_pairs(learner, paint[z].ravel()[places[inside]],
+                                             answers[inside]))  # fmt: skip
+    total = np.sum([t for row in tiles.values() for t in row], 0)
+    shown, plain = Rates(reweigh(total, found)).mean_dice, Rates(total).mean_dice
+    interval = dice_interval(tiles, shown)
+    rest = np.setdiff1d(np.arange(len(truth)), slices)
+    picks = random.choice(len(rest) * truth[0].size, _LOOKED_AT * 2)
+    places = rest[picks // truth[0].size] * truth[0].size + picks % truth[0].size
+    answers = learner.model.predict(learner._rows(learner.bank, places))
+    true = Rates(count_pairs(learner, truth.ravel()[places], answers)).mean_dice
+    return {
+        "held": held, "shown": shown, "plain": plain, "true": true,
+        "low": interval[0] if interval else float("nan"),
+        "high": interval[1] if interval else float("nan"),
+    }  # fmt: skip
+
+
+def predict(learner: Forest, z: int, places: np.ndarray) -> np.ndarray:
+    """Labels of some voxels of a slice."""
+    size = learner.shape[1] * learner.shape[2]
+    return learner.model.predict(learner._rows(learner.bank, z * size + places))
+
+
+def count_pairs(learner: Forest, truth: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Confusion ``(K, K + 1)``."""
+    k = len(learner.classes)
+    known = truth > 0
+    pairs = np.searchsorted(learner.classes, truth[known]) * (k + 1)
+    pairs = pairs + np.searchsorted(learner.classes, answers[known])
+    return np.bincount(pairs, minlength=k * (k + 1)).reshape(k, k + 1)
+
+
+def table(rows: list[dict]) -> str:
+    """Markdown table by volume and by number of held-out slices."""
+    lines = [
+        "| | runs | mean absolute error | without reweighing | 90 % interval holds the truth | "
+        "its width |",
+        "|---|---|---|---|---|---|",
+    ]
+    groups = [(f"{n} held out", [r for r in rows if r["held"] == n])
+              for n in sorted({r["held"] for r in rows})]  # fmt: skip
+    groups += [(v, [r for r in rows if r["volume"] == v])
+               for v in dict.fromkeys(r["volume"] for r in rows)]  # fmt: skip
+    for name, some in [*groups, ("all", rows)]:
+        true = np.array([r["true"] for r in some])
+        error, plain = (np.mean(np.abs(np.array([r[k] for r in some]) - true))
+                        for k in ("shown", "plain"))  # fmt: skip
+        low, high = (np.array([r[k] for r in some]) for k in ("low", "high"))
+        told = np.isfinite(low)
+        holds = np.mean((low <= true)[told] & (true <= high)[told]) if told.any() else np.nan
+        width = np.mean((high - low)[told]) if told.any() else np.nan
+        lines.append(f"| {name} | {len(some)} | {error:.3f} | {plain:.3f} | {holds:.0%} "
+                     f"| {width:.2f} |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the trials and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--volumes", nargs="*")
+    parser.add_argument("--share", type=float, default=0.01, help="of a slice that is painted")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--keep", type=Path, help="file to which each trial is added, and read")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    rows = []
+    if options.keep and options.keep.exists():
+        rows = [json.loads(line) for line in options.keep.read_text().splitlines()]
+    done = {r["volume"] for r in rows}
+    for name, image, truth in volumes(options.data):
+        if name in done or (options.volumes is not None and name not in options.volumes):
+            continue
+        volume, labels = crop(image, truth)
+        learner = Forest(volume, labels, np.arange(1), 0)
+        for seed in range(options.seeds):
+            learner.seed = seed
+            rows.append(
+                {"volume": name, **trial(learner, labels, 1 + seed % 3, seed, options.share)}
+            )
+            if options.keep:
+                with options.keep.open("a") as stream:
+                    stream.write(json.dumps(rows[-1]) + "\n")
+    text = table(rows)
+    print(text)
+    if options.write:
+        write_section(
+            TITLE.format(share=options.share),
+            f"python -m benchmarks.gauge {shlex.join(sys.argv[1:])}",
+            text,
+        )
+
+
+if __name__ == "__main__":
+    main()
