@@ -42,6 +42,11 @@ SECTIONS: dict[str, tuple[str, list[str], bool]] = {
         ["benchmarks.simulated_user", "--seeds", "2", "--slices", "6"],
         False,
     ),
+    "responsive": (
+        "The viewer's event loop while it is painted, moved and trained",
+        ["benchmarks.gui_responsive", "--seconds", "90"],
+        True,
+    ),
     "kill": ("Kills in random moments", ["benchmarks.kill_project", "--kills", "50"], False),
 }  # fmt: skip
 

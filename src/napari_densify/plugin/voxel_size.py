@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QWidget
 
 from napari_densify.core.volume import Spacing
-from napari_densify.plugin.step import hint
 
 __all__ = ["VoxelSize"]
 
@@ -23,7 +22,7 @@ class VoxelSize(QWidget):
         row = QGridLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         for column, (axis, box) in enumerate(zip("ZYX", self.boxes, strict=True)):
-            row.addWidget(hint(axis), 0, 2 * column)
+            row.addWidget(QLabel(axis), 0, 2 * column)
             row.addWidget(box, 0, 2 * column + 1)
             row.setColumnStretch(2 * column + 1, 1)
 
@@ -31,7 +30,9 @@ class VoxelSize(QWidget):
         box = QDoubleSpinBox()
         box.setRange(1e-3, 1e9)
         box.setDecimals(2)
-        box.setMinimumWidth(64)  # not room for the largest number there could be
+        # napari's style wants wide boxes, Qt room for the largest number there could be.
+        box.setStyleSheet("QDoubleSpinBox { min-width: 48px; padding: 0px 4px; }")
+        box.setMinimumWidth(56)
         box.setKeyboardTracking(False)
         box.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         box.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
