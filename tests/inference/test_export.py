@@ -125,6 +125,14 @@ def test_foreign_packages_are_refused_in_one_line(tmp_path: Path) -> None:
     text.write_text("no zip")
     with pytest.raises(InputError, match="not a readable ZIP"):
         load_model(text)
+    damaged = tmp_path / "d.zip"
+    with zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.safetensors", bytes(range(256)) * 40)
+    content = bytearray(damaged.read_bytes())
+    content[50:60] = b"\xff" * 10
+    damaged.write_bytes(content)
+    with pytest.raises(InputError, match="not a readable ZIP"):
+        load_model(damaged)
     other = tmp_path / "b.zip"
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("rdf.yaml", "type: model")

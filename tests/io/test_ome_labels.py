@@ -96,7 +96,7 @@ def test_a_write_that_fails_leaves_the_old_labels(image, labels):
     np.testing.assert_array_equal(open_labels(image / "labels" / "cells").read_labels(), labels)
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden"])
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "..\\x", "C:x"])
 def test_a_name_cannot_lead_elsewhere(name, image, labels):
     with pytest.raises(InputError, match="is no name"):
         write_ome_labels(image, name, labels, classes=CLASSES)

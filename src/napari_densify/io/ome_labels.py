@@ -58,7 +58,8 @@ def write_ome_labels(
     """
     path = Path(image)
     target = path / "labels" / name
-    if not name or Path(name).name != name or name.startswith("."):
+    # Also what separates folders, or names a drive, on another system than this one.
+    if not name or set(name) & set("/\\:") or name.startswith("."):
         raise InputError(f"{name!r} is no name for a label image", where=str(path))
     if target.exists() and not overwrite:
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ PACKED_MODEL = "model.safetensors"
 
 _WEIGHTS = "network."
 _EXTRA = "extra."
+_MOST_BYTES = 8 * 2**30  # a small ZIP can hold more than a disk
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,12 @@ def _load_package(path: Path) -> LoadedModel:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as scratch:
             if PACKED_MODEL not in archive.namelist():
                 raise InputError(f"holds no {PACKED_MODEL}", where=str(path), mend=mend)
+            if archive.getinfo(PACKED_MODEL).file_size > _MOST_BYTES:
+                raise InputError("its model is too large to be one", where=str(path), mend=mend)
             return _load_file(Path(archive.extract(PACKED_MODEL, scratch)))
     except FileNotFoundError:
         raise InputError("no such model file", where=str(path)) from None
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         raise InputError(f"not a readable ZIP ({error})", where=str(path)) from None
 
 
