@@ -8,6 +8,7 @@ from typing import Any
 from napari_densify.core.volume import Volume
 from napari_densify.io import can_open, open_image, open_labels
 from napari_densify.plugin.arrays import pyramid_of
+from napari_densify.plugin.slow import be_patient
 
 __all__ = ["get_reader", "layer_place"]
 
@@ -49,10 +50,10 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     levels = range(max(1, len(volume.metadata["levels"])))
     if volume.channels == 1:
         return [_image_layer([open_image(address, level=i) for i in levels])]
-    return [
-        _image_layer([open_image(address, level=i, channels=[c]) for i in levels], channel=c)
-        for c in range(volume.channels)
-    ]
+    pyramids = (
+        [open_image(address, level=i, channels=[c]) for i in levels] for c in range(volume.channels)
+    )
+    return [_image_layer(pyramid, channel=c) for c, pyramid in enumerate(pyramids)]
 
 
 def layer_place(volume: Volume) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _common(volume: Volume) -> dict[str, Any]:
 
 def _image_layer(pyramid: list[Volume], channel: int | None = None) -> LayerData:
     volume = pyramid[0]
-    options = _common(volume)
+    options = {**_common(volume), **be_patient(volume)}
     if channel is not None:
         names = volume.metadata["channel_names"]
         label = names[channel] if channel < len(names) else f"channel {channel}"

@@ -10,6 +10,7 @@ from napari_densify.core.volume import Volume
 from napari_densify.io import open_image
 from napari_densify.plugin.arrays import pyramid_of
 from napari_densify.plugin.layers import place_like
+from napari_densify.plugin.slow import be_patient
 from napari_densify.project import Project
 
 __all__ = ["image_layers"]
@@ -34,6 +35,7 @@ def image_layers(project: Project) -> list[Image]:
             multiscale=len(pyramid) > 1,
             blending="additive",
             **place_like(None, volume.spacing),
+            **be_patient(open_image(volume.source, level=finer, channels=[channel])),
         )
         layer.metadata["densify_source"] = volume.source
         made.append(layer)
