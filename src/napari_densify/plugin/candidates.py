@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from napari_densify.plugin.session import default_folder
 from napari_densify.plugin.words import say_bytes
 from napari_densify.project import Project, same_image
 
-__all__ = ["Candidate", "candidate_of", "make_project"]
+__all__ = ["Candidate", "candidate_of", "choose_part", "make_project"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class Candidate:
         Where it was read from, as far as the layer knows; empty if nowhere.
     channel
         Which channel of ``address`` the layer shows.
+    channels
+        Those that the network gets, where it is more than ``channel`` alone.
+    level
+        Pyramid level of ``address`` to work on; ``array`` is that level.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Candidate:
     spacing: Spacing
     spacing_known: bool
     channel: int | None = None
+    channels: tuple[int, ...] = ()
+    level: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -108,13 +114,32 @@ def candidate_of(layer: Any) -> Candidate:
     )
 
 
+def choose_part(candidate: Candidate, channels: tuple[int, ...], level: int) -> Candidate:
+    """Take several channels, or a coarser level, of the file that a layer shows.
+
+    Raises
+    ------
+    InputError
+        If the file can't be opened (any more).
+    """
+    if not level:
+        return replace(candidate, channels=channels)
+    shown = None if candidate.channel is None else [candidate.channel]
+    volume = open_image(candidate.address, level=level, channels=shown)
+    factors = [a / b for a, b in zip(candidate.shape, volume.shape, strict=True)]
+    z, y, x = (s * f for s, f in zip(candidate.spacing, factors, strict=True))
+    spacing = volume.spacing if volume.spacing_known else (z, y, x)
+    return replace(candidate, array=volume.data, spacing=spacing, channels=channels, level=level)
+
+
 def reopens_identically(candidate: Candidate) -> bool:
     """Whether opening the address again gives the same voxels, by samples."""
     if not candidate.address:
         return False
     channels = None if candidate.channel is None else [candidate.channel]
     try:
-        return same_image(candidate.volume(), open_image(candidate.address, channels=channels))
+        again = open_image(candidate.address, level=candidate.level, channels=channels)
+        return same_image(candidate.volume(), again)
     except (InputError, OSError):
         return False
 
@@ -134,12 +159,19 @@ def make_project(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = reopens_identically(candidate)
+    if candidate.channels and not kept:
+        raise InputError(
+            "is not the file's voxels any more", where=candidate.name, mend="open the file again"
+        )
+    alone = None if candidate.channel is None else (candidate.channel,)
     project = Project.create(
         path,
         shape=candidate.shape,
         image=candidate.address if kept else "",
         spacing=candidate.spacing,
         spacing_known=candidate.spacing_known,
+        level=candidate.level if kept else 0,
+        channels=(candidate.channels or alone) if kept else None,
     )
     if not kept:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_densify.core.errors import InputError
-from napari_densify.plugin.candidates import Candidate, candidate_of
+from napari_densify.plugin.candidates import Candidate, candidate_of, choose_part
+from napari_densify.plugin.image_choice import ImageChoice
 from napari_densify.plugin.layers import active_image
 from napari_densify.plugin.opening import OpenRow
 from napari_densify.plugin.step import Step, button, hint
@@ -84,7 +86,10 @@ class VolumeStep(Step):
         self._choose = choose
         form.addRow("Image", self.layer)
         form.addRow("", self.facts)
-        form.addRow("Voxel size (nm)", self.size)
+        self.part = ImageChoice()
+        self.part.changed.connect(self._part_chosen)
+        form.addRow(self.part)
+        form.addRow("Voxel (nm)", self.size)
         form.addRow("Project", place)
         self.body.addLayout(form)
 
@@ -141,7 +146,31 @@ class VolumeStep(Step):
             self._edited = False
             self.folder.setText(str(self._candidate.folder))
             self.size.show_value(self._candidate.spacing)
+            self._offer_parts(layer)
         self._sync()
+
+    def _offer_parts(self, layer: Any) -> None:
+        """Offer the channels and levels of the file that the layer shows a part of."""
+        meta = layer.metadata
+        source, shown = meta.get("densify_source"), meta.get("densify_channel")
+        channels = {
+            x.metadata["densify_channel"]: x.name
+            for x in self.viewer.layers
+            if shown is not None and x.metadata.get("densify_source") == source
+        }
+        levels = [x.shape for x in layer.data] if source and layer.multiscale else []
+        self.part.show_choice(channels, shown or 0, levels)
+
+    def _part_chosen(self) -> None:
+        layer, level = self.layer.currentData(), self.part.level()
+        if layer is not None:
+            self.bench.attempt(self._take_level, layer, level)
+        self._sync()
+
+    def _take_level(self, layer: Any, level: int) -> None:
+        self._candidate = choose_part(candidate_of(layer), (), level)
+        if not self._edited:
+            self.size.show_value(self._candidate.spacing)
 
     def _sync(self, *_: Any) -> None:
         project, candidate = self.session.project, self._candidate
@@ -149,7 +178,7 @@ class VolumeStep(Step):
         self.start.setVisible(not opened)
         self.close_project.setVisible(opened)
         self.sources.setVisible(not opened)
-        for widget in (self.layer, self.folder, self._choose):
+        for widget in (self.layer, self.folder, self._choose, self.part):
             widget.setEnabled(not opened and not busy)
         if project is not None:
             self.folder.setText(str(project.path))
@@ -204,7 +233,12 @@ class VolumeStep(Step):
             self.bench.open_project(folder, layer)
             return
         spacing = self.size.value() if self._edited else None
-        self.bench.attempt(self.bench.create_project, layer, folder, spacing)
+        channels = self.part.channels()
+        if self.part.boxes and not channels:
+            self.session.said.emit("warning", "no channel is ticked: tick at least one")
+            return
+        chosen = {"channels": channels, "level": self.part.level()}
+        self.bench.attempt(partial(self.bench.create_project, layer, folder, spacing, **chosen))
 
     def _ask_folder(self) -> None:
         path, _ = QFileDialog.getSaveFileName(

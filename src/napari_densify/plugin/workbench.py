@@ -24,7 +24,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, Failed, LayerUpdated
 from napari_densify.plugin.activity import Activity
 from napari_densify.plugin.asking import bounds_of, box_around
-from napari_densify.plugin.candidates import candidate_of, make_project
+from napari_densify.plugin.candidates import candidate_of, choose_part, make_project
 from napari_densify.plugin.canvas import Canvas
 from napari_densify.plugin.engine_choice import kept_link
 from napari_densify.plugin.engine_client import EngineClient
@@ -164,22 +164,44 @@ class Workbench(JobRunner):
 
     # projects
 
-    def create_project(self, layer: Any, folder: Path, spacing: Any = None) -> None:
+    def create_project(
+        self,
+        layer: Any,
+        folder: Path,
+        spacing: Any = None,
+        *,
+        channels: tuple[int, ...] = (),
+        level: int = 0,
+    ) -> None:
         """Make a project of an image layer, in a thread, and open it.
+
+        Parameters
+        ----------
+        layer
+            Image layer.
+        folder
+            New folder.
+        spacing
+            Voxel size (Z, Y, X) in nm, if it is not the layer's.
+        channels, level
+            Of the file that the layer shows, where it isn't what the layer shows.
 
         Raises
         ------
         InputError
             If the layer can't be used.
         """
-        candidate = candidate_of(layer)
+        candidate = choose_part(candidate_of(layer), channels, level)
         if spacing is not None:
             candidate = type(candidate)(
                 **{**vars(candidate), "spacing": spacing, "spacing_known": True}
             )
         self._set_busy(f"Making the project {folder.name}…")
         worker = create_worker(make_project, candidate, folder, _ignore_errors=True)
-        worker.returned.connect(lambda project: self._opened(project, layer))
+        shown = None if level else layer  # the project shows its level, and coarser ones
+        worker.returned.connect(lambda project: self._opened(project, shown))
+        if level:
+            worker.returned.connect(lambda _: self.canvas.viewer.layers.remove(layer))
         worker.errored.connect(self._not_opened)
         worker.start()
 
