@@ -31,6 +31,7 @@ _IN_MEMORY_BYTES = 2 * 2**30
 
 # A project's strokes and the snapshot that a round keeps of them.
 _STORES = ("annotations.zarr", "strokes.zarr")
+_FOREIGN = (".json", ".ilp")
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,14 @@ def open_volume(
     return open_image(address, level=level, channels=channels, spacing=spacing)
 
 
-def open_paint(address: str) -> tuple[Annotations, ClassTable | None]:
-    """Open annotations, or those of a project, with their class table if they have one."""
+def open_paint(
+    address: str, shape: tuple[int, int, int] | None = None
+) -> tuple[Annotations, ClassTable | None]:
+    """Open annotations, or those of a project, with their class table if they have one.
+
+    COCO and ilastik files become labels as they are proposed to be (``densify import``
+    lets one choose); ``shape`` (Z, Y, X) is that of the image.
+    """
     if is_project(address):
         from napari_densify.project import Project
 
@@ -101,12 +108,24 @@ def open_paint(address: str) -> tuple[Annotations, ClassTable | None]:
         from napari_densify.annotations import AnnotationStore
 
         return AnnotationStore(address, read_only=True), None
-    from napari_densify.io import open_labels
-
-    labels = open_labels(address)
+    foreign = Path(address).suffix.lower() in _FOREIGN
+    labels = _imported(address, shape) if foreign else _opened(address)
     small = math.prod(labels.shape) * labels.dtype.itemsize <= _IN_MEMORY_BYTES
     array = labels.read_labels() if small else labels.data
     return ArrayAnnotations(cast(Any, array)), labels.metadata.get("classes")
+
+
+def _opened(address: str) -> Volume:
+    from napari_densify.io import open_labels
+
+    return open_labels(address)
+
+
+def _imported(address: str, shape: tuple[int, int, int] | None) -> Volume:
+    from napari_densify.io import apply_import, plan_import, read_import
+
+    source = read_import(address, shape=shape)
+    return apply_import(source, plan_import(source))
 
 
 def open_label_volume(address: str) -> Volume:
@@ -179,7 +198,7 @@ def open_painted(
             "no annotations given", where=image, mend="name them with --annotations, or a project"
         )
     volume = open_volume(image, spacing=spacing, level=level, channels=channels)
-    paint, classes = open_paint(source)
+    paint, classes = open_paint(source, volume.shape)
     require_shape(paint.shape, volume.shape, where=source, other=image)
     held_out: tuple[int, ...] = ()
     home = next((address for address in (source, image) if is_project(address)), "")
