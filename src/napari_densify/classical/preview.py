@@ -140,7 +140,7 @@ def _coarse_step(method: Method, volume: Volume) -> int:
 def _sketch(method: Method, task: Task, parameters: Settings, z: int) -> Iterator[npt.NDArray[Any]]:
     _, y, x = task.region
     data = task.volume.read((slice(z, z + 1), y, x))
-    paint = None if task.paint is None else _borrow(task.paint, z)
+    paint = None if task.paint is None else _remembered_paint(task, task.paint, z)
     guess = task.probabilities
     if guess is not None:
         guess = replace(guess, data=guess.read((slice(z, z + 1), y, x)), chunks=None)
@@ -158,6 +158,18 @@ def _sketch(method: Method, task: Task, parameters: Settings, z: int) -> Iterato
             yield labels[0]
     else:
         yield answer[0]
+
+
+def _remembered_paint(task: Task, paint: Paint, z: int) -> Paint | None:
+    """As :func:`_borrow`, once for all the positions of a slider."""
+    if not paint.slices:
+        return None
+    nearest = min(paint.slices, key=lambda n: abs(n - z))
+    what = ("borrowed", task.identity, z, nearest, hash(paint.plane(nearest).tobytes()))
+    if what not in task.memory:
+        task.memory[what] = _borrow(paint, z)
+    found: Paint | None = task.memory[what]
+    return found
 
 
 def _borrow(paint: Paint, z: int) -> Paint | None:
