@@ -31,8 +31,8 @@ from napari_densify.inference.inputs import (
 from napari_densify.inference.ladder import Ladder, is_out_of_memory
 from napari_densify.inference.memory import PaintMemory, weigh
 from napari_densify.inference.stages import Stopwatch
-from napari_densify.inference.tiling import block_size, is_slicewise, plan_tiling
-from napari_densify.networks import SameSize
+from napari_densify.inference.tiling import block_size, halo_cells, is_slicewise, plan_tiling
+from napari_densify.networks import SameSize, level_strides
 
 __all__ = ["Predictor", "Prepared"]
 
@@ -159,7 +159,7 @@ class Predictor:
         z, y, x = (
             (c + extra) * f
             for c, extra, f in zip(
-                self.spec.context, (0, bank, bank), self.spec.working_factor, strict=True
+                halo_cells(self.spec), (0, bank, bank), self.spec.working_factor, strict=True
             )
         )
         return z, y, x
@@ -294,14 +294,25 @@ class Predictor:
         with self.watch("blend"):
             return opinion_pool(answer, self._forest.predict(bank[0]), self.spec.forest)
 
+    @property
+    def _phases(self) -> Triple:
+        """Voxels (Z, Y, X) in whose steps tiles are read: then pools fall on the same voxels."""
+        z, y, x = (
+            f * s
+            for f, s in zip(
+                self.spec.working_factor, level_strides(self.spec.network)[-1], strict=True
+            )
+        )
+        return z, y, x
+
     def _read(self, region: Region) -> tuple[npt.NDArray[Any], Region]:
         """Read a region with its halo; mirror where the halo leaves the volume."""
         boxes, pads, inner = [], [], []
-        for side, halo, n, cell in zip(
-            region, self.halo, self.volume.shape, self.spec.working_factor, strict=True
+        for side, halo, n, whole in zip(
+            region, self.halo, self.volume.shape, self._phases, strict=True
         ):
-            start = (side.start - halo) // cell * cell
-            stop = -(-(side.stop + halo) // cell) * cell
+            start = (side.start - halo) // whole * whole
+            stop = -(-(side.stop + halo) // whole) * whole
             low, high = max(0, start), min(n, stop)
             boxes.append(slice(low, high))
             pads.append((low - start, stop - high))

@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from napari_densify.classical.features import feature_halo, feature_names
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import NetworkConfig, Triple
+from napari_densify.networks import level_strides, receptive_radius
 
 __all__ = [
     "Tiling",
     "block_size",
     "bytes_per_cell",
     "chunk_size",
+    "halo_cells",
     "is_slicewise",
     "plan_tiling",
     "predicted_bytes",
@@ -82,6 +84,21 @@ def is_slicewise(spec: ModelSpec) -> bool:
     return flat and config.slice_context == 0 and config.architecture == "unet"
 
 
+def halo_cells(spec: ModelSpec) -> Triple:
+    """Working cells (Z, Y, X) read beyond a tile on each side.
+
+    All that a network can see where it sees slices singly, so that tiles agree to
+    rounding; where it sees depth that would cost too much, and the model says how
+    much is enough.
+    """
+    z, y, x = spec.context
+    if not is_slicewise(spec):
+        return z, y, x
+    radius, stride = receptive_radius(spec.network), level_strides(spec.network)[-1]
+    full = [-(-r // s) * s for r, s in zip(radius, stride, strict=True)]
+    return z, max(y, full[1]), max(x, full[2])
+
+
 def block_size(shape: Triple, spec: ModelSpec) -> Triple:
     """Write region (voxels) of a block: little halo for its size, the same on any machine.
 
@@ -98,7 +115,7 @@ def block_size(shape: Triple, spec: ModelSpec) -> Triple:
 
 def _least_halo(spec: ModelSpec) -> list[int]:
     """Cells (Z, Y, X) of a block whose read region stays in bounds and holds least halo."""
-    hz, hy, hx = spec.context
+    hz, hy, hx = halo_cells(spec)
     wide = 2 if spec.network.padding == "valid" else 1  # most of a small block would be lost
     limit = wide * _READ_BYTES // bytes_per_cell(spec.network)
     best, found = 0.0, [4, 16, 16]
@@ -170,8 +187,9 @@ def _prepared_bytes(spec: ModelSpec, tile: Triple) -> int:
     bank = feature_halo(spec.features) if spec.features else 0
     rows = len(feature_names(spec.features)) if spec.features else 0
     z, y, x = (-(-n // f) for n, f in zip(tile, spec.working_factor, strict=True))
-    area = (y + 2 * (spec.context[1] + bank)) * (x + 2 * (spec.context[2] + bank))
-    voxels = (z + 2 * spec.context[0]) * math.prod(spec.working_factor)
+    hz, hy, hx = halo_cells(spec)
+    area = (y + 2 * (hy + bank)) * (x + 2 * (hx + bank))
+    voxels = (z + 2 * hz) * math.prod(spec.working_factor)
     return area * spec.image_channels * (voxels * _VOXEL_BYTES + 4 * rows * z)
 
 
@@ -192,7 +210,7 @@ def _tile_bytes(spec: ModelSpec, tiling: Tiling) -> int:
 
 
 def _read_cells(spec: ModelSpec, tile: Triple) -> int:
-    halo = (0, *spec.context[1:]) if is_slicewise(spec) else spec.context
+    halo = (0, *halo_cells(spec)[1:]) if is_slicewise(spec) else spec.context
     sides = zip(tile, spec.working_factor, halo, strict=True)
     return math.prod(-(-n // f) + 2 * h for n, f, h in sides)
 
