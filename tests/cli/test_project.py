@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_densify.core.model_file import read_spec
+from napari_densify.engine.record import recorded_requests
 from napari_densify.io import open_labels
 from napari_densify.project import Project
 
@@ -112,6 +113,21 @@ def test_what_is_done_is_recorded(densify, files, project):
     (step,) = project.history()
     assert step["step"] == "train"
     assert step["settings"]["request"]["settings"]["held_out"] == [5]
+    result = step["settings"]["result"]
+    assert result["steps"] == 2
+    for rate in ("dice", "iou", "recall", "bce"):
+        assert set(result["held_out"][rate]) <= {"1", "2"}
+        assert result["held_out"][rate]
+
+
+def test_a_training_by_time_is_replayed_by_its_steps():
+    def entry(settings):
+        request = {"kind": "train", "images": ["a"], "settings": settings}
+        return {"step": "train", "settings": {"request": request, "result": {"steps": 7}}}
+
+    budget, steps = recorded_requests([entry({"budget_s": 60}), entry({"steps": 9})])
+    assert (budget.settings.steps, budget.settings.budget_s) == (7, None)
+    assert steps.settings.steps == 9
 
 
 def test_a_failed_job_is_not_recorded(densify, files, project):

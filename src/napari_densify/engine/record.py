@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,11 @@ def _add(project: Path, request: ask.JobRequest, done: Done) -> Iterator[Event]:
     from napari_densify.project import Project
 
     content = request.model_dump(mode="json", exclude={"job"}, exclude_defaults=True)
-    step = {"request": {**content, "kind": request.kind}, "stopped": done.stopped}
+    step = {
+        "request": {**content, "kind": request.kind},
+        "stopped": done.stopped,
+        "result": json.loads(json.dumps(done.result, default=str)),
+    }
     try:
         Project.open(project, read_only=True).log(request.kind, step)
     except InputError as error:
@@ -73,6 +78,17 @@ def recorded_requests(history: list[dict[str, Any]]) -> Iterator[_REPLAYED]:
         if request is None:
             continue
         try:
-            yield _adapter.validate_python(request)
+            found = _adapter.validate_python(request)
         except ValidationError:
             continue
+        result = entry["settings"].get("result")
+        yield _by_steps(found, result if isinstance(result, dict) else {})
+
+
+def _by_steps(request: _REPLAYED, result: dict[str, Any]) -> _REPLAYED:
+    """Let a training last as many steps as it had: on another machine a second is another."""
+    steps = result.get("steps")
+    if not isinstance(request, ask.TrainRequest) or not steps or request.settings.steps:
+        return request
+    settings = request.settings.model_copy(update={"steps": int(steps), "budget_s": None})
+    return request.model_copy(update={"settings": settings})
