@@ -72,7 +72,10 @@ def test_each_key_is_a_class_and_the_later_one_wins():
     [
         (Drawing("polygon", np.array([[0, 1, 1], [1, 5, 5], [2, 9, 1]], float)), "from slice 0 to"),
         (Drawing("point", corners(9, (1, 1))), "lies on slice 9"),
-        (Drawing("point", corners(1, (np.nan, 1))), "no numbers"),
+        (Drawing("point", corners(1, (np.nan, 1))), "no places in an image"),
+        (Drawing("path", corners(1, (0, 0), (1e300, 1))), "no places in an image"),
+        (Drawing("ellipse", corners(1, (0, 0), (5, 5))), "ellipse of 2 corners"),
+        (Drawing("banana", corners(1, (0, 0), (5, 5), (9, 0))), "shapes that napari knows"),
     ],
 )
 def test_what_does_not_lie_on_a_slice_is_refused(drawing, message):

@@ -21,6 +21,8 @@ __all__ = ["Drawing", "drawing_source", "read_napari_csv"]
 
 _CLASS_COLUMNS = ("class", "label", "name")
 _LINES = ("line", "path")
+_CORNERS = {"polygon": 3, "rectangle": 3, "ellipse": 4, "line": 2, "path": 2, "point": 1}
+_FARTHEST = 1e6
 _MOST_BYTES = 2**28
 
 
@@ -161,8 +163,14 @@ def drawing_source(
 
 
 def _slice_of(row: Drawing, shape: tuple[int, int, int], source: str) -> int:
-    if not np.isfinite(row.vertices).all():
-        raise InputError("holds coordinates that are no numbers", where=source)
+    if len(row.vertices) < _CORNERS.get(row.kind, len(row.vertices) + 1):
+        raise InputError(
+            f"holds a {row.kind} of {len(row.vertices)} corners",
+            where=source,
+            mend=f"give shapes that napari knows: {', '.join(_CORNERS)}",
+        )
+    if not np.isfinite(row.vertices).all() or np.abs(row.vertices).max() > _FARTHEST:
+        raise InputError("holds coordinates that are no places in an image", where=source)
     slices = np.round(row.vertices[:, 0])
     if slices.min() != slices.max():
         raise InputError(
