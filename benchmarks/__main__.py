@@ -47,7 +47,7 @@ SECTIONS: dict[str, tuple[str, list[str], bool]] = {
         ["benchmarks.gui_responsive", "--seconds", "90"],
         True,
     ),
-    "kill": ("Kills in random moments", ["benchmarks.kill_project", "--kills", "50"], False),
+    "kill": ("Kills in random moments", ["benchmarks.kill_project", "--kills", "40"], False),
 }  # fmt: skip
 
 

@@ -51,3 +51,12 @@ def test_ten_kills_lose_nothing_but_the_newest_strokes(tmp_path):
     assert report.failures == []
     assert report.kills == 10
     assert report.strokes > 100
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+def test_kills_while_an_engine_trains_and_predicts(tmp_path):
+    kill_engine = pytest.importorskip("benchmarks.kill_engine")
+    report = kill_engine.run(tmp_path, kills=4, seed=1, grace_s=1.5)
+    assert report.failures == []
+    assert report.during.keys() == {"train", "predict"}
