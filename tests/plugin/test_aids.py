@@ -146,8 +146,8 @@ def test_annotations_of_another_program_become_paint(predicted, tmp_path, monkey
     seen = []
 
     def look(dialog):
-        box = dialog.table.cellWidget(2, 2)
-        box.setValue(2)
+        dialog.table.cellWidget(1, 2).setValue(1)  # 128
+        dialog.table.cellWidget(2, 2).setValue(2)  # 255
         seen.append(dialog.result_line.text())
         return True
 
