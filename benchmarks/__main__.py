@@ -24,6 +24,12 @@ SECTIONS: dict[str, tuple[str, list[str], bool]] = {
          "--methods", "densify", "interpolation", "forest", "skimage-forest", "monai"],
         False,
     ),
+    "presets": (
+        "Presets, narrowed, after 20 s",
+        ["benchmarks.isbi", "--budget", "20", "--width", "8", "--volumes", "nuclei", "fibsem",
+         "--presets", "auto", "anisotropic", "residual"],
+        False,
+    ),
     "paint": ("A dab in a Labels layer", ["benchmarks.paint_latency"], True),
     "preview": ("From slider to preview", ["benchmarks.preview_latency", "--repeats", "3"], False),
     "compare": ("Every method on every volume", ["benchmarks.compare_all"], False),
