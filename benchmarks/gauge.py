@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -153,11 +152,10 @@ def main() -> None:
     text = table(rows)
     print(text)
     if options.write:
-        write_section(
-            TITLE.format(share=options.share),
-            f"python -m benchmarks.gauge {shlex.join(sys.argv[1:])}",
-            text,
-        )
+        words = [] if options.data is None else ["--data", "FOLDER"]
+        words += ["--seeds", str(options.seeds), "--share", str(options.share)]
+        command = f"python -m benchmarks.gauge {shlex.join(words)}"
+        write_section(TITLE.format(share=options.share), command, text)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class LiveEngine:
         return time.monotonic()
 
     def until(
-        self, wanted: Callable[[Event], bool], timeout_s: float = 60
+        self, wanted: Callable[[Event], bool], timeout_s: float = 300
     ) -> list[tuple[float, Event]]:
         """Events up to the first that is wanted."""
         end, seen = time.monotonic() + timeout_s, []
@@ -173,7 +173,7 @@ def live(engine: LiveEngine, session: Session, budget: float) -> dict[str, list[
 def alone(engine: LiveEngine, session: Session, budget: float) -> int:
     """Train the same without anybody looking; return the steps."""
     engine.tell(session.request("alone", live=False, settings=TrainSettings(budget_s=budget)))
-    seen = engine.until(lambda e: e.kind in ("done", "failed"), budget + 30)
+    seen = engine.until(lambda e: e.kind in ("done", "failed"), budget + 300)
     return max(e.step for _, e in seen if isinstance(e, StepDone))
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,7 +123,21 @@ def table(results: dict[str, list[dict[str, list[float]]]]) -> str:
     best = [f"| Dice of {n} even slices | " + " | ".join(
         f"{_averaged(runs)['even'][n - 1]:.2f}" for runs in results.values()) + " | |"
         for n in (3, len(_averaged(next(iter(results.values())))["even"]))]  # fmt: skip
-    return "\n".join([*rows, *(text for _, text in sorted(lines)), *best])
+    told = [] if not {"suggested", "halving"} <= set(rules) else ["", _sequential(results)]
+    return "\n".join([*rows, *(text for _, text in sorted(lines)), *best, *told])
+
+
+def _sequential(results: dict[str, list[dict[str, list[float]]]]) -> str:
+    """Compare with what can be done evenly without knowing the number of slices beforehand."""
+    found = [relative(_averaged(runs)) for runs in results.values()]
+    ratio = np.mean([row["suggested"] for row in found]) / np.mean(
+        [row["halving"] for row in found]
+    )
+    runs = sum(len(rows) for rows in results.values())
+    return (
+        f"{runs} runs. `even` knows beforehand how many slices there will be; one slice after the "
+        f"other, `halving` is the even one: `suggested` needs {ratio:.2f} of its slices."
+    )
 
 
 def read_kept(path: Path | None) -> dict[str, dict[int, dict[str, list[float]]]]:
@@ -177,7 +190,9 @@ def main() -> None:
     text = table(results)
     print(text)
     if options.write:
-        command = f"python -m benchmarks.simulated_user {shlex.join(sys.argv[1:])}"
+        words = [] if options.data is None else ["--data", "FOLDER"]
+        words += ["--seeds", str(options.seeds), "--slices", str(options.slices)]
+        command = f"python -m benchmarks.simulated_user {shlex.join(words)}"
         write_section(TITLE if options.learner == "forest" else f"{TITLE}, network", command, text)
 
 
