@@ -308,11 +308,16 @@ class Predictor:
     def _read(self, region: Region) -> tuple[npt.NDArray[Any], Region]:
         """Read a region with its halo; mirror where the halo leaves the volume."""
         boxes, pads, inner = [], [], []
-        for side, halo, n, whole in zip(
-            region, self.halo, self.volume.shape, self._phases, strict=True
-        ):
+        bank = feature_halo(self.spec.features) if self.spec.features else 0
+        for side, halo, n, whole, context, more, cell in zip(
+            region, self.halo, self.volume.shape, self._phases, self.spec.context,
+            (0, bank, bank), self.spec.working_factor, strict=True,
+        ):  # fmt: skip
             start = (side.start - halo) // whole * whole
             stop = -(-(side.stop + halo) // whole) * whole
+            # Beyond the volume's border nothing is to be seen: no more than in training.
+            beyond = -(-(context + more) * cell // whole) * whole
+            start, stop = max(start, -beyond), min(stop, -(-n // whole) * whole + beyond)
             low, high = max(0, start), min(n, stop)
             boxes.append(slice(low, high))
             pads.append((low - start, stop - high))
