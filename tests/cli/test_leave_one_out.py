@@ -46,13 +46,13 @@ def test_scores_are_those_of_a_model_trained_without_the_volume(densify, files, 
     by_hand = files.folder / "ac.safetensors"
     assert train(densify, [three["a"], three["c"]], by_hand, *SMALL).code == 0
     out = files.folder / "b-out.tif"
-    args = ("--model", by_hand, "-o", out, "--set", "mirrors=1")
+    args = ("--model", by_hand, "-o", out)
     assert densify("predict", f"{three['b']}.tif", *args).code == 0
     labels, paint = (open_labels(p).read_labels() for p in (out, f"{three['b']}-paint.tif"))
     for value in (1, 2):
         guess, truth = (labels == value)[paint > 0], (paint == value)[paint > 0]
         dice = 2 * (guess & truth).sum() / (guess.sum() + truth.sum())
-        assert folds[1]["dice"][str(value)] == pytest.approx(dice, abs=1e-3)
+        assert folds[1]["dice"][str(value)] == pytest.approx(dice, abs=5e-3)
     with open(outcome.result["leave_one_out_table"], newline="") as stream:
         table = list(csv.DictReader(stream))
     assert float(table[1]["dice_2"]) == folds[1]["dice"]["2"]

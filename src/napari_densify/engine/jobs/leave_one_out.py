@@ -13,6 +13,7 @@ from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, HeldOutScore, Log
 from napari_densify.core.requests import TrainRequest
+from napari_densify.core.settings import PredictSettings
 from napari_densify.engine.jobs.train import train_to
 from napari_densify.engine.sources import Painted
 
@@ -101,22 +102,17 @@ class _Shares:
 def _score(
     model: Path, source: Painted, sources: list[Painted], request: TrainRequest
 ) -> HeldOutScore:
-    """Predict a volume where it is painted, and score the paint."""
-    from napari_densify.inference.device import select_device
-    from napari_densify.inference.forest import Forest
-    from napari_densify.inference.predictor import Predictor
+    """Predict a volume where it is painted, as ``predict`` does, and score the paint."""
+    from napari_densify.inference.volume import make_predictor
     from napari_densify.networks import load_model
     from napari_densify.training.gauge import score_paint
 
-    loaded = load_model(model)
-    device = select_device(request.settings.device)
-    predictor = Predictor(
-        loaded.network.to(device),
-        loaded.spec,
-        source.volume,
-        device=device,
-        precision=request.settings.precision,
-        forest=Forest.from_tensors(loaded.extra),
+    loaded, wishes = load_model(model), request.settings
+    settings = PredictSettings(
+        device=wishes.device, precision=wishes.precision, threads=wishes.threads
+    )
+    predictor = make_predictor(
+        loaded.network, loaded.spec, source.volume, settings, extra=loaded.extra
     )
     painted = source.annotations.slice_counts()
     classes = sorted({v for s in sources for v, n in s.annotations.counts().items() if n})
