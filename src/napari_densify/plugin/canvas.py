@@ -19,6 +19,7 @@ from napari_densify.plugin.layers import (
     find_layer,
     mark_layer,
     place_like,
+    protect,
     set_spacing,
 )
 from napari_densify.plugin.results import Results
@@ -124,7 +125,8 @@ class Canvas(QObject):
             self.paint_layer_shown.emit(layer)
         self.viewer.layers.selection.active = layer
         layer.selected_label = self.session.classes.values[-1]
-        layer.mode = "paint"
+        if layer.editable:
+            layer.mode = "paint"
 
     def _new_paint_layer(self) -> Labels:
         session = self.session
@@ -140,7 +142,8 @@ class Canvas(QObject):
         layer.brush_size = max(3, round(min(EDGE, *project.shape[1:]) / 60))
         mark_layer(layer, "paint")
         layer.metadata["densify_classes"] = session.classes.model_dump(mode="json")
-        layer.editable = not project.read_only
+        if project.read_only:
+            protect(layer)
         layer.events.selected_label.connect(lambda: self.class_chosen.emit(layer.selected_label))
         return layer
 
