@@ -18,7 +18,7 @@ BASIC = ("budget_s", "device", "preset")
 MORE = (
     "steps", "seed", "working_factor", "patch", "batch", "base_channels", "depth", "features",
     "learning_rate", "optimiser", "schedule", "loss", "class_weights", "augment", "ema",
-    "precision", "threads",
+    "encoder_rate", "keep", "early_stop", "log", "options", "precision", "threads",
 )  # fmt: skip
 
 
