@@ -86,7 +86,7 @@ def pictures(tour: Tour) -> None:
     tour.dock.ensureWidgetVisible(panel.legend)
     tour.photograph("compare-2-grid")
     tour.click(panel.buttons["grid"])
-    choose(panel.first, "Watershed")
+    choose(panel.first, "Threshold")
     choose(panel.second, "Truth")
     for layer in panel.layers():
         layer.visible = False

@@ -156,6 +156,8 @@ def test_hidden_layers_have_no_cell_and_names_are_shown(hands, compare):
 
     canvas = hands.bench.canvas
     viewer, image = canvas.viewer, canvas.image_layer
+    stranger = Labels(hands.truth.astype(np.uint8), name="mine", visible=False)
+    viewer.add_layer(stranger)
     for name, role, visible in (
         ("a", "method", True),
         ("b", "preview", False),
@@ -179,6 +181,7 @@ def test_hidden_layers_have_no_cell_and_names_are_shown(hands, compare):
     for below, above in cells:
         assert type(below).__name__ == "Image"
         assert type(above).__name__ == "Labels"
+        assert below is image or below.name.endswith(above.name)
         assert above.name_overlay.visible
     viewer.layers["b"].visible = True
     assert len([c for _, c in grid.iter_viewboxes(viewer.layers) if c]) == 4

@@ -197,6 +197,7 @@ def test_compare_fills_a_sorted_table(hands):
     grid = step.pictures.buttons["grid"]
     grid.click()
     assert grid_of(hands.bench.canvas.viewer).enabled
+    assert grid.isChecked()
     grid.click()
     assert not grid_of(hands.bench.canvas.viewer).enabled
 

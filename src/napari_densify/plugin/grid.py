@@ -36,6 +36,13 @@ def set_side_by_side(canvas: Canvas, on: bool) -> None:
 def _pair_up(viewer: Any, image: Image) -> None:
     """Put the image, or a copy of it, right below each label layer; the rest on the bottom."""
     labels = [layer for layer in viewer.layers if _is_shown(layer)]
+    # All but the labels and the image, which all go into pairs above it.
+    rest = len(viewer.layers) - len(labels) - 1
+    if labels and rest % 2:
+        # napari counts pairs from the bottom: an odd layer there would part all the others.
+        filler = _copy(image, labels[0], linked=False)
+        filler.name, filler.visible = f"{image.name} · filler", False
+        viewer.layers.insert(0, filler)
     seen = [layer for layer in labels if layer.visible]
     for layer in labels:
         # The image itself goes with a layer that is seen: hiding it would be a surprise.
@@ -50,7 +57,7 @@ def _is_shown(layer: Any) -> bool:
     return isinstance(layer, Labels) and layer.metadata.get("densify", {}).get("role") in SHOWN
 
 
-def _copy(image: Image, labels: Labels) -> Image:
+def _copy(image: Image, labels: Labels, *, linked: bool = True) -> Image:
     copy = Image(
         image.data,
         name=f"{image.name} · {labels.name}",
@@ -63,7 +70,8 @@ def _copy(image: Image, labels: Labels) -> Image:
         visible=labels.visible,
     )
     mark_layer(copy, "grid", labels.name)
-    labels.events.visible.connect(lambda: setattr(copy, "visible", labels.visible))
+    if linked:
+        labels.events.visible.connect(lambda: setattr(copy, "visible", labels.visible))
     return copy
 
 

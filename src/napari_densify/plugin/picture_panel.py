@@ -178,7 +178,10 @@ class PicturePanel(Step):
             self.bench.attempt(self._show_difference)
 
     def _grid(self) -> None:
-        set_side_by_side(self.bench.canvas, self.buttons["grid"].isChecked())
+        on = self.buttons["grid"].isChecked()
+        set_side_by_side(self.bench.canvas, on)
+        # Layers came and went meanwhile, before the grid was switched.
+        self.buttons["grid"].setChecked(on)
 
     def _flicker(self) -> None:
         if not self.buttons["flicker"].isChecked():
