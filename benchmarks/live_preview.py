@@ -84,7 +84,7 @@ class Session:
     """A project whose strokes and views are told to an engine, as the viewer does."""
 
     def __init__(self, folder: Path, size: int) -> None:
-        volume, paint = mosaic(size)
+        volume, paint = mosaic(size, 9)
         self.truth = paint
         tifffile.imwrite(folder / "image.tif", volume.read()[0])
         self.project = Project.create(
@@ -96,7 +96,7 @@ class Session:
         self.size = size
 
     def stroke(self, z: int, seed: int, share: float) -> tuple[ask.Bounds, ...]:
-        """Paint strokes on a slice (where 2 and 6 have truth); return where, once on disk."""
+        """Paint strokes on a slice (3 and 6 have truth); return where, once on disk."""
         strokes = np.zeros_like(self.truth)
         paint_plane(self.truth, strokes, 0, z, seed=seed, share=share)
         where = np.argwhere(strokes[z])
@@ -157,7 +157,7 @@ def live(engine: LiveEngine, session: Session, budget: float) -> dict[str, list[
         rows["coarse"].append(first - asked)
         rows["fine"].append(answers[-1][0] - asked)
         if turn % 2:
-            where = session.stroke(2 if turn % 4 == 1 else 6, 100 + turn, 0.0005)
+            where = session.stroke(3 if turn % 4 == 1 else 6, 100 + turn, 0.0005)
             asked = engine.tell(ask.StrokesChanged(regions=where))
             answers = engine.until(
                 lambda e, n=turn // 2: isinstance(e, LayerUpdated) and e.strokes > n
@@ -210,7 +210,7 @@ def main() -> None:
         engine = LiveEngine()
         try:
             engine.until(lambda e: e.kind == "ready")
-            for z in (2, 6):
+            for z in (3, 6):
                 session.stroke(z, z, 0.01)
             rows = live(engine, session, options.budget)
             text = report(rows, alone(engine, session, options.budget))
