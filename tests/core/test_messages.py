@@ -22,6 +22,7 @@ REQUIRED = {
     "prediction": "p.tif",
     "truth": "t.tif",
     "project": "c.densify",
+    "source": "circles.csv",
     "region": REGION,
     "regions": (REGION,),
     "generation": 4,
