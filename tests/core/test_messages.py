@@ -23,6 +23,7 @@ REQUIRED = {
     "truth": "t.tif",
     "project": "c.densify",
     "source": "circles.csv",
+    "minutes": 15.0,
     "region": REGION,
     "regions": (REGION,),
     "generation": 4,
