@@ -86,4 +86,6 @@ def test_only_small_deep_cubic_volumes_are_suited(
     data = np.broadcast_to(np.uint8(0), shape)
     volume = Volume(data, spacing=spacing, spacing_known=True)
     assert suits_triplanar(model.spec, volume, full_region(shape)) is suits
-    assert (write_block(QUICK, volume, model.spec) == shape) is suits
+    whole = write_block(QUICK, volume, model.spec) == shape
+    assert whole or not suits
+    assert not whole or np.prod(shape) < 4e6
