@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from itertools import pairwise
 
 import numpy as np
 import psutil
@@ -288,6 +289,20 @@ def test_a_start_right_after_a_failed_one(qtbot):
     qtbot.waitUntil(lambda: any(e.kind == "done" for e in heard), timeout=20000)
     assert heard[-1].job == job
     client.close()
+
+
+def test_wrapped_lines_push_down_what_follows(dock, qtbot):
+    step = dock.step("Train")
+    dock.parts["Train"].expand()
+    for label in (step.before, step.gauge, step.plan):
+        label.setText("words that need several lines " * 8)
+        label.show()
+    step.curves.show()
+    qtbot.wait(50)
+    items = [step.body.itemAt(i) for i in range(step.body.count())]
+    places = [item.geometry() for item in items if not item.isEmpty()]
+    shown = sorted((p.top(), p.bottom()) for p in places)
+    assert all(below > end for (_, end), (below, _) in pairwise(shown)), shown
 
 
 def test_no_step_is_wider_than_the_dock(dock, qtbot):

@@ -118,7 +118,8 @@ def update_job(job: Job, event: Event) -> Job:
         case Started():
             return replace(job, message=event.message)
         case Progress():
-            preparing = bool(event.message) and not event.unit
+            # Reading is not what the user waits for: its end would look like the job's.
+            preparing = bool(event.message) and event.unit in ("", "crops")
             return replace(
                 job,
                 fraction=None if preparing else min(1.0, event.done / event.total),

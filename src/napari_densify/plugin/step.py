@@ -169,6 +169,8 @@ def collapsible(title: str, content: QWidget, *, expanded: bool = False) -> Part
     """Make a part that folds, with napari-like arrows."""
     made = Part(title, expandedIcon="▾", collapsedIcon="▸")
     made.layout().setContentsMargins(0, 0, 0, 0)
+    # An aligned layout is never higher than its size hint, which knows no wrapped lines.
+    made.layout().setAlignment(Qt.AlignmentFlag(0))
     # Wrapped lines may need more height than the size hint says.
     made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     made.setContent(content)
