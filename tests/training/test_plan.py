@@ -55,3 +55,21 @@ def test_a_single_slice_gets_a_flat_network() -> None:
     assert plan.patch[0] == 1
     assert all(k[0] == 1 for k in plan.network.kernels)
     assert plan.explanation
+
+
+@pytest.mark.parametrize(
+    ("depth", "anisotropy", "turns", "triplanar"),
+    [
+        (64, 1.0, True, True),
+        (64, 2.0, True, False),
+        (64, 8.0, False, False),
+        (1, 1.0, False, False),
+    ],
+)
+def test_other_axes_are_used_where_voxels_are_about_cubic(
+    depth: int, anisotropy: float, turns: bool, triplanar: bool
+) -> None:
+    facts = Facts(shape=(depth, 200, 200), anisotropy=anisotropy)
+    plan = resolve_plan(TrainSettings(), facts)
+    assert (plan.turns, plan.triplanar) == (turns, triplanar)
+    assert not resolve_plan(TrainSettings(preset="paper-3d"), facts).triplanar

@@ -31,6 +31,7 @@ DEFAULT_BUDGET_S = 120.0
 # Slice distance over pixel size up to which planes along other axes teach the same
 # network, and up to which it predicts them as well as Z slices.
 _TURNED, _CUBIC = 3.0, 1.5
+_DEEP = 16  # slices from which on a plane across them shows something
 
 
 class Facts(Settings):
@@ -144,8 +145,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "neighbour_step": settings.neighbour_step or _neighbour_step(facts, factor),
         "guidance": _guidance(settings, features),
         "forest": _forest(settings, features),
-        "turns": patch[0] == 1 and facts.anisotropy < _TURNED,
-        "triplanar": patch[0] == 1 and facts.shape[0] > 1 and facts.anisotropy < _CUBIC,
+        **_other_axes(facts, patch),
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -173,8 +173,7 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
         "neighbours": neighbours,
         "neighbour_step": settings.neighbour_step or init.neighbour_step,
         "forest": _forest(settings, features),
-        "turns": patch[0] == 1 and facts.anisotropy < _TURNED,
-        "triplanar": patch[0] == 1 and facts.shape[0] > 1 and facts.anisotropy < _CUBIC,
+        **_other_axes(facts, patch),
         "features": features,
         "patch": patch,
         "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
@@ -225,6 +224,15 @@ def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
     if features is None or settings.augment not in (None, "none", "light"):
         return 0.0  # nothing to learn a forest from, or patches that it cannot follow
     return 1.0 if settings.guidance is None else settings.guidance
+
+
+def _other_axes(facts: Facts, patch: Triple) -> dict[str, bool]:
+    """Whether planes along other axes are slices to learn from, and to predict."""
+    deep = patch[0] == 1 and facts.shape[0] >= _DEEP
+    return {
+        "turns": deep and facts.anisotropy < _TURNED,
+        "triplanar": deep and facts.anisotropy < _CUBIC,
+    }
 
 
 def _forest(settings: TrainSettings, features: FeatureConfig | None) -> float:
