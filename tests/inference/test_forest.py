@@ -5,8 +5,15 @@ import pytest
 import torch
 from sklearn.ensemble import ExtraTreesClassifier
 
+from napari_densify.classical.features import feature_names
 from napari_densify.core.errors import InputError
-from napari_densify.inference.forest import Forest, opinion_pool
+from napari_densify.core.labels import ClassTable
+from napari_densify.core.settings import TrainSettings
+from napari_densify.core.volume import Volume
+from napari_densify.inference.forest import Forest, enlarged, opinion_pool
+from napari_densify.inference.predictor import Predictor
+from napari_densify.networks import build_network
+from napari_densify.training.plan import Facts, resolve_plan, spec_from_plan
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +83,35 @@ def test_a_feature_that_the_model_lacks_is_refused(forest: Forest) -> None:
 def test_the_pool_lies_between_the_two_and_sums_to_one() -> None:
     network = torch.tensor([0.9, 0.1]).reshape(2, 1, 1, 1).expand(2, 1, 4, 4)
     opinion = torch.tensor([0.3, 0.7]).reshape(2, 1, 1, 1).expand(2, 1, 2, 2)
-    pooled = opinion_pool(network, opinion.clone(), 0.5)
+    pooled = opinion_pool(network, enlarged(opinion, (1, 2, 2)), 0.5)
     assert pooled.shape == (2, 1, 4, 4)
     assert torch.allclose(pooled.sum(0), torch.ones(1, 4, 4))
     wanted = (0.9 * 0.3) ** 0.5 / ((0.9 * 0.3) ** 0.5 + (0.1 * 0.7) ** 0.5)
     assert float(pooled[0, 0, 0, 0]) == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("factor", [(1, 1, 1), (1, 2, 2)])
+def test_the_forest_says_the_same_whatever_tile_is_asked(
+    factor: tuple[int, int, int], forest: Forest
+) -> None:
+    plan = resolve_plan(
+        TrainSettings(working_factor=factor, base_channels=8, depth=2),
+        Facts(shape=(4, 40, 44), classes=3),
+    )
+    gains = (1.0,) * len(feature_names(plan.features))
+    spec = spec_from_plan(
+        plan.model_copy(update={"triplanar": False}),
+        classes=ClassTable.from_values({1: 1, 2: 1, 3: 1}),
+        spacing=(1.0, 1.0, 1.0),
+        feature_offset=(0.0,) * len(gains),
+        feature_gain=gains,
+    )
+    image = np.random.default_rng(0).integers(0, 255, (4, 40, 44)).astype(np.uint8)
+    torch.manual_seed(0)
+    predictor = Predictor(
+        build_network(spec.network).eval(), spec, Volume(image), device=torch.device("cpu"),
+        precision="float32", forest=forest,
+    )  # fmt: skip
+    whole = predictor.predict_region((slice(0, 4), slice(0, 40), slice(0, 44)))
+    part = predictor.predict_region((slice(1, 3), slice(7, 29), slice(12, 37)))
+    assert np.allclose(whole[:, 1:3, 7:29, 12:37], part, atol=1e-4)

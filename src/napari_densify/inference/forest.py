@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 
 from napari_densify.core.errors import InputError
+from napari_densify.core.settings import Triple
 
-__all__ = ["Forest", "opinion_pool"]
+__all__ = ["Forest", "enlarged", "opinion_pool"]
 
 _PREFIX = "forest."
 _DEEPEST = 64
@@ -160,13 +161,20 @@ def opinion_pool(probabilities: torch.Tensor, opinion: torch.Tensor, weight: flo
     probabilities
         ``(K, Z, Y, X)`` of the network.
     opinion
-        ``(K, z, y, x)`` of the forest, on the working grid.
+        ``(K, Z, Y, X)`` of the forest.
     weight
         Of the forest, 0 to 1.
     """
-    fine = F.interpolate(opinion[None], probabilities.shape[1:], mode="trilinear")[0]
     log = (1 - weight) * probabilities.clamp(min=_LEAST).log()
-    return torch.softmax(log.add_(fine.clamp_(min=_LEAST).log_(), alpha=weight), 0)
+    return torch.softmax(log.add_(opinion.clamp(min=_LEAST).log_(), alpha=weight), 0)
+
+
+def enlarged(opinion: torch.Tensor, factor: Triple) -> torch.Tensor:
+    """Interpolate ``(K, z, y, x)`` on working cells to voxels ``(K, Z, Y, X)``."""
+    if factor == (1, 1, 1):
+        return opinion
+    scale = tuple(float(f) for f in factor)
+    return F.interpolate(opinion[None], scale_factor=scale, mode="trilinear")[0]
 
 
 def _flatten(

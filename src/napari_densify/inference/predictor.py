@@ -19,7 +19,7 @@ from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.device import autocast_dtype, compute_budget
 from napari_densify.inference.folding import fold_norms
-from napari_densify.inference.forest import Forest, opinion_pool
+from napari_densify.inference.forest import Forest, enlarged, opinion_pool
 from napari_densify.inference.inputs import (
     class_scores,
     feature_bank,
@@ -269,13 +269,33 @@ class Predictor:
                 continue  # halo of a slice-wise network
             answer = self._slab(prepared, start, stop)
             offset = start * self.spec.working_factor[0]
+            inner = answer[:, low - offset : high - offset, y, x]
+            if self._forest is not None and prepared.features is not None:
+                with self.watch("forest"):
+                    opinion = self._opinion(prepared.features, (slice(low, high), y, x))
+                    inner = opinion_pool(inner, opinion, self.spec.forest)
             with self.watch("copy"):
-                inner = answer[:, low - offset : high - offset, y, x]
                 out[:, low - z.start : high - z.start] = inner.cpu().numpy()
         if self._memory is None:
             return out
         with self.watch("blend"):
             return weigh(out, self._memory.log_prior(prepared.region))
+
+    def _opinion(self, features: torch.Tensor, box: Region) -> torch.Tensor:
+        """Forest's probabilities ``(K, Z, Y, X)`` of a box of voxels, nothing of the halo."""
+        assert self._forest is not None
+        factor = self.spec.working_factor
+        cells = [  # one more on each side, for the interpolation between cells
+            slice(max(0, s.start // f - 1), min(n, -(-s.stop // f) + 1))
+            for s, f, n in zip(box, factor, features.shape[1:], strict=True)
+        ]
+        part = features[(slice(None), *cells)].to(self.device)
+        fine = enlarged(self._forest.predict(part), factor)
+        inner = (
+            slice(s.start - c.start * f, s.stop - c.start * f)
+            for s, c, f in zip(box, cells, factor, strict=True)
+        )
+        return fine[(slice(None), *inner)]
 
     def _slab(self, prepared: Prepared, start: int, stop: int) -> torch.Tensor:
         """Probabilities ``(K, Z, Y, X)`` of some slices of a tile, halo in the plane included."""
@@ -289,10 +309,7 @@ class Predictor:
             answer = self._averaged(voxels, bank)
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
-        if self._forest is None or bank is None:
-            return answer
-        with self.watch("blend"):
-            return opinion_pool(answer, self._forest.predict(bank[0]), self.spec.forest)
+        return answer
 
     @property
     def _phases(self) -> Triple:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 __all__ = ["STAGES", "Stage", "Stopwatch"]
 
-Stage = Literal["read", "normalise", "features", "copy", "network", "blend", "write"]
+Stage = Literal["read", "normalise", "features", "copy", "network", "forest", "blend", "write"]
 """In the order in which a block goes through them."""
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
