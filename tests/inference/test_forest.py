@@ -114,4 +114,4 @@ def test_the_forest_says_the_same_whatever_tile_is_asked(
     )  # fmt: skip
     whole = predictor.predict_region((slice(0, 4), slice(0, 40), slice(0, 44)))
     part = predictor.predict_region((slice(1, 3), slice(7, 29), slice(12, 37)))
-    assert np.allclose(whole[:, 1:3, 7:29, 12:37], part, atol=1e-4)
+    assert np.allclose(whole[:, 1:3, 7:29, 12:37], part, atol=2e-3)  # float16 features
