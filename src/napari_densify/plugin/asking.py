@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from napari_densify.plugin.session import Session
 
 __all__ = [
+    "PATCHES",
     "SCRATCH",
+    "augment_request",
     "bounds_of",
     "box_around",
     "classical_request",
@@ -30,6 +32,10 @@ __all__ = [
 
 SCRATCH = "leave-out.safetensors"
 """Model of a training that is only scored; written over by the next one."""
+
+
+PATCHES = "patches.png"
+"""Picture of augmented patches, in the project that a remote engine sees too."""
 
 
 def require_training(session: Session, *, all_paint: bool = False) -> None:
@@ -95,6 +101,26 @@ def leave_out_request(session: Session, z: int) -> ask.TrainRequest:
         annotations=(str(path),),
         output=str(path / SCRATCH),
         settings=session.train_settings.model_copy(update={"held_out": (z,)}),
+    )
+
+
+def augment_request(session: Session, seed: int) -> ask.AugmentRequest:
+    """Return the request of a picture of patches as a training would see them.
+
+    Parameters
+    ----------
+    session
+        Project, paint and settings.
+    seed
+        Which patches, and how they are changed.
+    """
+    path = session.require_project().path
+    changes = {"held_out": session.painted_held_out(), "seed": seed}
+    return ask.AugmentRequest(
+        images=(str(path),),
+        annotations=(str(path),),
+        output=str(path / PATCHES),
+        settings=session.train_settings.model_copy(update=changes),
     )
 
 

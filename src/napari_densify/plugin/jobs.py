@@ -19,6 +19,7 @@ TITLES = {
     "instances": "Separating objects",
     "export": "Exporting",
     "leave_out": "Leaving slices out",
+    "augment": "Drawing patches",
 }
 
 CURVES = ("seconds", "loss", "score_seconds", "dice")

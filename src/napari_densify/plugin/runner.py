@@ -117,6 +117,18 @@ class JobRunner(QObject):
         else:
             QTimer.singleShot(0, self._leave_next_out)
 
+    def draw_patches(self, seed: int) -> None:
+        """Let patches be drawn as a training would see them.
+
+        Raises
+        ------
+        InputError
+            With the reason if nothing could be trained.
+        """
+        asking.require_training(self.session)
+        self.session.paint.flush()
+        self.submit(asking.augment_request(self.session, seed))
+
     def predict(self) -> None:
         """Predict with the chosen round, the slice on screen first."""
         self.submit(asking.predict_request(self.session, self.canvas.visible_region()))

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QProgressBar, QSiz
 
 from napari_densify.plugin.curves import CurvesWidget
 from napari_densify.plugin.form import SettingsForm
+from napari_densify.plugin.patches_dialog import PatchesDialog
 from napari_densify.plugin.step import Step, button, collapsible, hint
 from napari_densify.plugin.words import say_estimate, say_score
 from napari_densify.plugin.workbench import Workbench
@@ -39,6 +40,7 @@ class TrainStep(Step):
         self.listen(self.session.job_changed, self._sync_job)
         self.listen(self.session.training_changed, self._sync_training)
         self.listen(self.session.estimate_changed, self._sync_before)
+        self.listen(self.session.job_ended, self.patches.job_ended)
 
     def _build_wishes(self) -> None:
         self.form = SettingsForm(self.session.train_settings, BASIC)
@@ -57,6 +59,14 @@ class TrainStep(Step):
         self._build_preview()
         self.collapsed = collapsible("More settings", self.more)
         self.body.addWidget(self.collapsed)
+        self.patches = PatchesDialog(self.bench, self)
+        self.show_patches = button(
+            "Show patches…",
+            "Draw patches as a training with these settings would see them, before and after "
+            "augmentation",
+            self.patches.draw,
+        )
+        self.body.addWidget(self.show_patches)
 
     def _build_preview(self) -> None:
         self.live = QCheckBox("Show the slice on screen while training")
@@ -160,8 +170,9 @@ class TrainStep(Step):
     def _sync_job(self, *_: Any) -> None:
         job = self.session.job
         training = job is not None and job.kind in ("train", "leave_out")
-        for widget in (self.train, self.finish, self.leave_out):
+        for widget in (self.train, self.finish, self.leave_out, self.show_patches):
             widget.setEnabled(job is None)
+        self.patches.set_idle(job is None)
         self.train.setText("Training…" if training else "Train")
         self.pause.setVisible(training)
         self.stop.setVisible(training)
