@@ -6,6 +6,7 @@ import pytest
 
 from napari_densify.core.model_file import read_spec
 from napari_densify.io import open_image, open_labels, write_volume
+from tests.networks.test_foreign import SHAPES, Planar, package, trained
 
 
 def train(densify, files, *words, output="model.safetensors"):
@@ -78,3 +79,18 @@ def test_numbers_are_written_beside_the_model(densify, files):
     scores = (model.with_name("model.log") / "held_out.csv").read_text().splitlines()
     assert len(steps) == 1 + 3
     assert {"dice_1", "iou_2", "precision_1", "recall_2"} <= set(scores[0].split(","))
+
+
+def test_a_package_of_another_program_is_fine_tuned(densify, files):
+    network = trained(Planar(), SHAPES[Planar])
+    start = package(files.folder / "other.zip", network, SHAPES[Planar])
+    words = ("--init", start, "--steps", "1", "--set", "learning_rate=1e-9", "--set", "ema=0")
+    outcome, model = train(densify, files, *words)
+    assert outcome.code == 0, outcome.err
+    assert "afresh" not in outcome.out + outcome.err  # every weight was taken over
+    spec = read_spec(model)
+    assert spec.network.encoder == ((8, 8), (16, 16), (32, 32))
+    assert spec.planar
+    outcome = densify("predict", files.image, "--model", start, "-o", files.folder / "out.tif")
+    assert outcome.code == 2
+    assert "train --init" in outcome.err

@@ -3,6 +3,7 @@
 from napari_densify.networks.adapt import adapt_network, match_classes
 from napari_densify.networks.build import build_network, count_parameters
 from napari_densify.networks.checkpoint import LoadedModel, load_model, read_spec, save_model
+from napari_densify.networks.foreign import load_start
 from napari_densify.networks.geometry import (
     input_shape_for,
     level_strides,
@@ -21,6 +22,7 @@ __all__ = [
     "input_shape_for",
     "level_strides",
     "load_model",
+    "load_start",
     "match_classes",
     "output_shape",
     "read_spec",

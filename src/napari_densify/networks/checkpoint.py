@@ -95,7 +95,7 @@ def load_model(path: str | Path) -> LoadedModel:
 
 def _load_package(path: Path) -> LoadedModel:
     """Load the model inside a bioimage.io package."""
-    mend = "only packages exported by this program hold a model that it can run and train"
+    mend = "only packages exported by this program can be run; train --init fine-tunes others"
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as scratch:
             if PACKED_MODEL not in archive.namelist():

@@ -22,7 +22,7 @@ from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
 from napari_densify.inference.forest import Forest
 from napari_densify.inference.predictor import Predictor
-from napari_densify.networks import build_network, load_model, save_model
+from napari_densify.networks import build_network, load_start, save_model
 from napari_densify.training.clock import Clock
 from napari_densify.training.cost import estimate_cost, painted_slices
 from napari_densify.training.facts import gather_facts
@@ -143,7 +143,7 @@ class _Run:
     ) -> None:
         self._sources, self._settings = list(sources), settings
         self._clock, self._control, self._extras = clock, control, extras
-        self._init = load_model(extras.init) if extras.init else None
+        self._init = load_start(extras.init) if extras.init else None
         self._device = select_device(settings.device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
