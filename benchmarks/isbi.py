@@ -4,9 +4,11 @@
 
 2D presets on the ISBI 2012 stack (membranes; 3 and 15 of 30 slices painted) and on sandstone
 slices, 3D presets on nuclei and on FIB-SEM. FOLDER holds one folder a volume, with image.tif
-and labels.tif (0 not scored, classes from 1). Slices that were painted are not scored. Rows
-are added to the file --rows and not measured again, so a table may be measured in several
-sittings, all on one machine.
+and labels.tif (0 not scored, classes from 1). Slices that were painted are not scored. Of
+the others the --slices in the middle are predicted and scored: the networks of the papers are
+slow without a GPU. Rows are added to the file --rows and not measured again, so a table may
+be measured in several sittings, all on one machine; after --deadline seconds no row is begun.
+A training that fails is a row too, without scores.
 --width narrows every preset to so many channels on its finest level: then a preset is not
 that of its paper, and the table says so.
 """
@@ -24,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.page import write_section
 from benchmarks.quality import _densify
@@ -31,6 +34,7 @@ from benchmarks.scenarios import Scene, full_slices
 from napari_densify.core.model_file import read_spec
 from napari_densify.data import sample_files
 from napari_densify.evaluation import score_boundary_map, score_labels
+from napari_densify.inference.device import autocast_dtype
 from napari_densify.io import open_image, open_labels, write_labels
 
 PLANAR = ("paper-2d", "paper-2.5d", "membrane", "polyp", "retina", "brain-tumour", "attention",
@@ -80,18 +84,33 @@ def measure(task: Task, preset: str, options: argparse.Namespace) -> dict:
         write_labels(files[0], found.image.read()[0], **known)
         write_labels(files[1], found.paint, **known)
         began = time.monotonic()
-        events, peak = _densify(
+        _, peak = _densify(
             "train", files[0], "--annotations", files[1], "-o", files[2], "--preset", preset,
             "--budget", f"{options.budget:g}s", "--seed", str(options.seed), "--json",
             "--device", options.device, *_sets(preset, options),
         )  # fmt: skip
         seconds = time.monotonic() - began
         scores = _scored(task, found, folder, files, options)
-    steps = next(e["steps"] for e in events if e["kind"] == "model")
+        record = read_spec(files[2]).training
     return {
-        **_key(task, preset, options), **scores, "steps": steps,
-        "train_s": round(seconds, 1), "peak_gb": round(peak, 2),
+        **_key(task, preset, options), **scores, "steps": record["steps"],
+        "precision": precision(record["plan"]), "train_s": round(seconds, 1),
+        "peak_gb": round(peak, 2),
     }  # fmt: skip
+
+
+def measured(task: Task, preset: str, options: argparse.Namespace) -> dict:
+    """Measure one preset; what went wrong is part of the result."""
+    try:
+        return measure(task, preset, options)
+    except RuntimeError as error:
+        return {**_key(task, preset, options), "failed": str(error).splitlines()[-1]}
+
+
+def precision(plan: dict) -> str:
+    """Say in which precision a training of this machine ran."""
+    dtype = autocast_dtype(torch.device(plan["device"]), plan["precision"], training=True)
+    return str(dtype or torch.float32).removeprefix("torch.")
 
 
 def _sets(preset: str, options: argparse.Namespace) -> list[str]:
@@ -106,20 +125,32 @@ def _scored(
 ) -> dict:
     """Predict, and score what was not painted."""
     out, maps = folder / "out.tif", folder / "p.zarr"
+    free = scored_slices(found.paint, options.slices)
+    depth, height, width = found.truth.shape
+    first, last = (int(free[0]), int(free[-1])) if options.slices else (0, depth - 1)
     began = time.monotonic()
     _densify(
         "predict", files[0], "--model", files[2], "-o", str(out), "--probabilities", str(maps),
         "--json", "--device", options.device,
+        "--region", f"{first}:{last + 1},0:{height},0:{width}",
     )  # fmt: skip
     seconds = time.monotonic() - began
     values = read_spec(files[2]).classes.values
     labels, table = open_labels(out).read_labels(), open_image(maps).read()
-    free = ~found.paint.any((1, 2))
     row = overlap(labels[free], found.truth[free])
     if task.boundary:
         membrane = table[values.index(task.boundary), free] / 255
         row |= boundary(membrane, found.truth[free] == task.boundary)
     return {**row, "predict_s": round(seconds, 1)}
+
+
+def scored_slices(paint: np.ndarray, count: int) -> np.ndarray:
+    """Unpainted slices: ``count`` of them in the middle, or all for 0."""
+    free = np.flatnonzero(~paint.any((1, 2)))
+    if not count or count >= len(free):
+        return free
+    start = (len(free) - count) // 2
+    return free[start : start + count]
 
 
 def overlap(labels: np.ndarray, truth: np.ndarray) -> dict:
@@ -143,11 +174,13 @@ def _key(task: Task, preset: str, options: argparse.Namespace) -> dict:
     return {
         "volume": task.volume, "painted": task.painted, "preset": preset, "seed": options.seed,
         "budget": options.budget, "width": options.width or 0, "set": options.set,
+        "slices": options.slices,
     }  # fmt: skip
 
 
 def run(options: argparse.Namespace, known: list[dict]) -> Iterator[dict]:
     """Measure what is asked for and not in ``known``; every row is kept at once."""
+    began = time.monotonic()
     for task in TASKS:
         if options.volumes and task.volume not in options.volumes:
             continue
@@ -159,7 +192,9 @@ def run(options: argparse.Namespace, known: list[dict]) -> Iterator[dict]:
             key = _key(task, preset, options)
             if any(key.items() <= row.items() for row in known):
                 continue
-            row = measure(task, preset, options)
+            if options.deadline and time.monotonic() - began > options.deadline:
+                return
+            row = measured(task, preset, options)
             print(json.dumps(row), flush=True)
             if options.rows:
                 with options.rows.open("a") as stream:
@@ -170,14 +205,21 @@ def run(options: argparse.Namespace, known: list[dict]) -> Iterator[dict]:
 def table(rows: list[dict]) -> str:
     """One line a preset, best Dice first, volume by volume."""
     head = ("volume", "slices painted", "preset", "Dice", "pixel error", "Rand error", "V_rand",
-            "V_info", "steps", "train", "predict")  # fmt: skip
+            "V_info", "precision", "steps", "train", "predict")  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for task in TASKS:
         got = [r for r in rows if (r["volume"], r["painted"]) == (task.volume, task.painted)]
-        for row in sorted(got, key=lambda r: -r["dice"]):
+        for row in sorted(got, key=lambda r: -r.get("dice", -1)):
+            if "failed" in row:
+                cells = (row["volume"], row["painted"], row["preset"], f"failed: {row['failed']}")
+                lines.append("| " + " | ".join(map(str, (*cells, *[""] * 8))) + " |")
+                continue
             scores = (_number(row.get(n)) for n in (COLUMNS[4], *COLUMNS[:4]))
             times = (f"{row['train_s']:.0f} s", f"{row['predict_s']:.0f} s")
-            cells = (row["volume"], row["painted"], row["preset"], *scores, row["steps"], *times)
+            cells = (
+                row["volume"], row["painted"], row["preset"], *scores, row.get("precision", ""),
+                row["steps"], *times,
+            )  # fmt: skip
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
@@ -196,6 +238,8 @@ def main() -> None:
     parser.add_argument("--painted", nargs="*", type=int, help="only so many slices painted")
     parser.add_argument("--presets", nargs="*", help="only these")
     parser.add_argument("--set", nargs="*", default=[], help="settings of every training")
+    parser.add_argument("--slices", type=int, default=0, help="scored at most; 0: all unpainted")
+    parser.add_argument("--deadline", type=float, help="seconds after which no row is begun")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=Path, help="file of rows measured before, added to")
@@ -221,9 +265,13 @@ def _write(text: str, options: argparse.Namespace) -> None:
     width = f", {options.width} channels on the finest level" if options.width else ""
     note = (
         f"The same {options.budget:g} s and seed {options.seed} for all{width}; Dice is the mean "
-        "over classes, and only slices that were not painted are scored.\n\n"
+        f"over classes, and only slices that were not painted are scored{_which(options)}.\n\n"
     )
     write_section(options.title, f"python -m benchmarks.isbi {shlex.join(kept)}", note + text)
+
+
+def _which(options: argparse.Namespace) -> str:
+    return f", {options.slices} in the middle of them" if options.slices else ""
 
 
 if __name__ == "__main__":
