@@ -38,5 +38,7 @@ def test_without_paint_it_says_why_and_asks_nothing(hands):
     step = hands.dock.step("Train")
     hands.click(step.show_patches)
     assert hands.session.job is None
-    assert said[-1][0] == "warning" and "paint" in said[-1][1]
+    level, text = said[-1]
+    assert level == "warning"
+    assert "paint" in text
     assert not step.patches.isVisible()

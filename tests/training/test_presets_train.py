@@ -68,6 +68,30 @@ def test_preset_trains_and_predicts(preset: str, tmp_path: Path) -> None:
     assert scores.std() > 0
 
 
+@pytest.mark.parametrize("head", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("preset", ["polyp", "sandstone"])
+def test_either_head_gives_probabilities_of_every_class(
+    preset: str, head: str, tmp_path: Path
+) -> None:
+    image, truth = scene()
+    truth = truth + (image > 125)  # a third class
+    paint = np.zeros_like(truth)
+    paint[2] = truth[2]
+    output = tmp_path / "model.safetensors"
+    settings = apply_overrides(
+        wishes(preset, 2), [f"network.head={head}", f"loss={'bce' if head == 'sigmoid' else 'ce'}"]
+    )
+    list(train([TrainingSource(Volume(image), ArrayAnnotations(paint))], settings, output=output))
+    model = load_model(output)
+    assert model.spec.network.head == head
+    predictor = Predictor(model.network, model.spec, Volume(image), device=torch.device("cpu"))
+    scores = predictor.predict_region((slice(1, 4), slice(0, 32), slice(0, 32)))
+    assert scores.shape == (3, 3, 32, 32)
+    np.testing.assert_allclose(scores.sum(0), 1, atol=1e-4)
+    logits = model.network(torch.zeros(1, 1, 16, 32, 32))
+    assert logits.shape == (1, 3, 16, 32, 32)
+
+
 def test_a_preset_learns(tmp_path: Path) -> None:
     image, truth = scene()
     paint = np.zeros_like(truth)

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,39 @@ def test_nothing_is_written_unasked(tmp_path: Path) -> None:
     assert folder == tmp_path / "model.log"
     list(logged(training([0.4], JobControl()), "none", folder))
     assert not folder.exists()
+
+
+class _Board:
+    """Stands for TensorBoard's writer, which is not among what tests install."""
+
+    made: "list[_Board]" = []  # noqa: RUF012
+
+    def __init__(self, folder: str) -> None:
+        self.folder, self.scalars, self.closed = folder, [], False
+        self.made.append(self)
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.scalars.append((name, value, step))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_tensorboard_gets_every_number_but_those_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.SimpleNamespace(SummaryWriter=_Board)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    first = score(1, 0.4).model_copy(update={"precision": {1: 0.4}})
+    events = [StepDone(step=1, loss=0.7, learning_rate=0.1, elapsed_s=1), first]
+    assert list(logged(iter(events), "tensorboard", tmp_path / "run")) == events
+    board = _Board.made.pop()
+    assert board.folder == str(tmp_path / "run")
+    assert board.closed
+    assert ("steps/loss", 0.7, 1) in board.scalars
+    assert ("held_out/iou_2", 0.2, 1) in board.scalars
+    assert ("held_out/recall_1", 0.4, 1) in board.scalars
+    assert not any(name == "held_out/precision_2" for name, *_ in board.scalars)
 
 
 def test_missing_tensorboard_is_said_with_the_remedy(

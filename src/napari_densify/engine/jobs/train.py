@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
@@ -83,6 +84,7 @@ def train_to(
     from napari_densify.training.watch import log_folder, logged, stopped_early
 
     last: dict[type[Event], Event] = {}
+    updates: list[dict[str, Any]] = []
     events = train(
         [TrainingSource(s.volume, s.annotations) for s in sources],
         request.settings,
@@ -100,6 +102,7 @@ def train_to(
     for event in logged(watched, request.settings.log, log_folder(target)):
         last[type(event)] = event
         yield event
+        _note_update(updates, control, last.get(StepDone))
     saved, step, score = (last.get(t) for t in (ModelSaved, StepDone, HeldOutScore))
     result = {"model": str(target), "seconds": round(control.elapsed(), 1)}
     if isinstance(saved, ModelSaved):
@@ -108,7 +111,18 @@ def train_to(
         result["loss"] = step.loss
     if isinstance(score, HeldOutScore):
         result["held_out"] = score.model_dump(exclude={"job", "kind"})
+    if updates:
+        result["stroke_updates"] = updates
     yield Done(result=result, stopped=control.stop)
+
+
+def _note_update(updates: list[dict[str, Any]], control: JobControl, latest: Event | None) -> None:
+    """Note after which step strokes came in that the training is about to take up."""
+    step = latest.step if isinstance(latest, StepDone) else 0
+    if not control.changed or (updates and updates[-1]["step"] == step):
+        return  # seen already: they wait until the training looks up
+    bounds = [[[s.start, s.stop] for s in region] for region in control.changed]
+    updates.append({"step": step, "regions": bounds})
 
 
 def _preview(request: TrainRequest, target: Path) -> Path:
