@@ -126,13 +126,3 @@ def test_an_earlier_model_decides_what_the_user_left_open() -> None:
     wished = resolve_plan(TrainSettings(patch=(4, 16, 16), features=True), facts, earlier)
     assert wished.patch == (4, 16, 16)
     assert wished.features is not None
-
-
-@pytest.mark.parametrize("preset", ["auto", "membrane"])
-def test_a_trained_network_is_trained_on_at_a_lower_rate(preset: str) -> None:
-    facts = Facts(shape=(20, 100, 100))
-    settings = TrainSettings(preset=preset)  # type: ignore[arg-type]
-    scratch, tuned = resolve_plan(settings, facts), resolve_plan(settings, facts, spec())
-    assert tuned.learning_rate == pytest.approx(0.4 * scratch.learning_rate)
-    wished = settings.model_copy(update={"learning_rate": 0.05})
-    assert resolve_plan(wished, facts, spec()).learning_rate == 0.05

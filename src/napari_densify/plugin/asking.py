@@ -120,6 +120,7 @@ def augment_request(session: Session, seed: int) -> ask.AugmentRequest:
         images=(str(path),),
         annotations=(str(path),),
         output=str(path / PATCHES),
+        count=4,
         settings=session.train_settings.model_copy(update=changes),
     )
 
