@@ -34,6 +34,14 @@ class NetworkConfig(Settings):
     """A network, completely: enough to rebuild it before loading its weights."""
 
     architecture: Literal["unet", "fcn"] = Field("unet", title="Architecture")
+    members: int = Field(
+        1,
+        ge=1,
+        le=8,
+        title="Members",
+        description="Networks of this kind whose logits are averaged, each trained from a start "
+        "of its own",
+    )
     in_channels: int = Field(1, ge=1, title="Input channels")
     out_channels: int = Field(2, ge=1, title="Classes")
     encoder: tuple[tuple[int, ...], ...] = Field(

@@ -121,6 +121,12 @@ class TrainSettings(Settings):
     )
     schedule: ScheduleKind | None = Field(None, title="Schedule")
     loss: LossKind | None = Field(None, title="Loss")
+    members: Annotated[int, Field(ge=1, le=8)] | None = Field(
+        None,
+        title="Members",
+        description="Networks trained one after another, whose answers are averaged; None: as "
+        "many as there is time for, up to 3",
+    )
     class_weights: Literal["none", "sqrt", "inverse"] | None = Field(
         None,
         title="Class weights",

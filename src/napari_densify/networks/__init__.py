@@ -3,6 +3,7 @@
 from napari_densify.networks.adapt import adapt_network, match_classes
 from napari_densify.networks.build import build_network, count_parameters
 from napari_densify.networks.checkpoint import LoadedModel, load_model, read_spec, save_model
+from napari_densify.networks.committee import Committee, first_member
 from napari_densify.networks.foreign import load_start
 from napari_densify.networks.geometry import (
     input_shape_for,
@@ -14,11 +15,13 @@ from napari_densify.networks.geometry import (
 from napari_densify.networks.same_size import SameSize
 
 __all__ = [
+    "Committee",
     "LoadedModel",
     "SameSize",
     "adapt_network",
     "build_network",
     "count_parameters",
+    "first_member",
     "input_shape_for",
     "level_strides",
     "load_model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from napari_densify.core.settings import NetworkConfig
+from napari_densify.networks.committee import Committee
 from napari_densify.networks.fcn import FCN
 from napari_densify.networks.layers import Convolution
 from napari_densify.networks.unet import UNet
@@ -17,8 +18,11 @@ def build_network(config: NetworkConfig) -> nn.Module:
 
     The network maps ``(N, C, Z, Y, X)`` to float32 logits ``(N, K, z, y, x)``;
     with ``deep_supervision``, and only in training mode, to a list of them,
-    finest first.
+    finest first. One of several members has to be in evaluation mode.
     """
+    if config.members > 1:
+        single = config.model_copy(update={"members": 1})
+        return Committee([build_network(single) for _ in range(config.members)])
     network = UNet(config) if config.architecture == "unet" else FCN(config)
     for module in network.modules():
         if isinstance(module, Convolution):

@@ -61,6 +61,7 @@ class TrainPlan(Recipe):
     turns: bool = False
     triplanar: bool = False
     features: FeatureConfig | None = None
+    members: int | None = 1
     patch: Triple = (16, 64, 64)
     batch: int = 4
     steps: int | None = None
@@ -109,10 +110,13 @@ def resolve_plan(settings: TrainSettings, facts: Facts, init: ModelSpec | None =
         preset = find_preset(settings.preset)
         recipe = resolve_recipe(settings, preset)
         parts = _preset_parts(settings, preset, facts)
+    single = settings.preset not in ("auto", "fast") or init is not None
+    single |= recipe.keep == "best" or recipe.early_stop is not None
     plan = TrainPlan(
         **recipe.model_dump(),
         **parts,
         preset=settings.preset,
+        members=1 if single and settings.members is None else settings.members,
         steps=settings.steps,
         budget_s=None if settings.steps else settings.budget_s or DEFAULT_BUDGET_S,
         seed=settings.seed,
@@ -148,7 +152,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         **_other_axes(facts, patch),
         "features": features,
         "patch": patch,
-        "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
+        "batch": settings.batch or _batch(patch),
     }
 
 
@@ -162,6 +166,7 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
     patch = settings.patch or init.patch
     network = init.network.model_copy(
         update={
+            "members": 1,
             "in_channels": input_channels(facts.channels, factor, subvoxel, features, neighbours),
             "out_channels": facts.classes * (int(np.prod(factor)) if subvoxel else 1),
         }
@@ -176,7 +181,7 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
         **_other_axes(facts, patch),
         "features": features,
         "patch": patch,
-        "batch": settings.batch or max(1, round(131_072 / int(np.prod(patch)))),
+        "batch": settings.batch or _batch(patch),
     }
 
 
@@ -213,6 +218,11 @@ def _patch(grid: tuple[int, ...]) -> Triple:
     # step learns several times more than one of a block with a painted slice in it.
     side = 128 if min(grid[1:]) >= 128 else 96
     return 1, side, side
+
+
+def _batch(patch: Triple) -> int:
+    # Twice as many patches a step learn no more from the same number of steps.
+    return max(1, round(65_536 / int(np.prod(patch))))
 
 
 def _neighbour_step(facts: Facts, factor: Triple) -> int:
@@ -304,7 +314,10 @@ def _explain(plan: TrainPlan, facts: Facts) -> str:
     name = "U-Net" if plan.preset == "auto" else f"U-Net ({plan.preset})"
     if plan.preset not in ("auto", "fast"):
         name = find_preset(plan.preset).title
-    return f"{name} {grid}{extra}, {kernels} ({shape}), patches of {plan.batch} x {plan.patch}"
+    several = {None: ", as many networks as there is time for, averaged", 1: ""}
+    count = several.get(plan.members, f", {plan.members} networks averaged")
+    patches = f"patches of {plan.batch} x {plan.patch}"
+    return f"{name} {grid}{extra}, {kernels} ({shape}), {patches}{count}"
 
 
 def _dimensions(plan: TrainPlan) -> str:

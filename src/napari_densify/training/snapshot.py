@@ -20,7 +20,7 @@ from napari_densify.core.files import atomic_write_bytes
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.state import TrainingState
 
-__all__ = ["load_snapshot", "save_snapshot", "snapshot_path"]
+__all__ = ["load_snapshot", "save_snapshot", "snapshot_path", "stored_precision"]
 
 _KEY = "napari_densify_training"
 
@@ -28,6 +28,15 @@ _KEY = "napari_densify_training"
 def snapshot_path(model: Path) -> Path:
     """Where the state of an unfinished training is kept: beside its model."""
     return model.with_name(f"{model.stem}.resume.safetensors")
+
+
+def stored_precision(path: Path) -> str | None:
+    """Precision that an unfinished training went in; None if there is none to be read."""
+    try:
+        facts, _ = _read(path)
+    except InputError:
+        return None
+    return str(facts["plan"]["precision"])
 
 
 def save_snapshot(
@@ -51,6 +60,8 @@ def save_snapshot(
     optimiser = state.optimiser.state_dict()["state"]
     tensors = {f"network.{k}": v for k, v in state.network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in state.averaged.state_dict().items()}
+    for index, weights in enumerate(state.finished):
+        tensors |= {f"finished.{index}.{k}": v for k, v in weights.items()}
     tensors |= {f"best.{k}": v for k, v in state.best.weights.items()}
     scalars: dict[str, Any] = {}
     for index, row in optimiser.items():
@@ -63,6 +74,8 @@ def save_snapshot(
     tensors["random.augment"] = state.generator.get_state()
     facts = {
         "step": state.step,
+        "member_step": state.member_step,
+        "finished": len(state.finished),
         "schedule": state.schedule.state(),
         "scalars": scalars,
         "sampler": sampler.random_state,
@@ -98,6 +111,7 @@ def load_snapshot(
             where=str(path),
             mend="resume with the same options and paint, or start afresh without resuming",
         )
+    state.finished = [_part(tensors, f"finished.{i}.") for i in range(facts["finished"])]
     state.network.load_state_dict(_part(tensors, "network."))
     for name, value in _part(tensors, "average.").items():
         state.averaged.state_dict()[name].copy_(value)
@@ -113,7 +127,7 @@ def load_snapshot(
         rows.setdefault(int(index), {})[key] = scalar
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": rows, "param_groups": groups})
-    state.step = facts["step"]
+    state.step, state.member_step = facts["step"], facts["member_step"]
     state.schedule.restore(facts["schedule"])
     state.generator.set_state(tensors["random.augment"])
     torch.set_rng_state(tensors["random.torch"])

@@ -12,15 +12,17 @@ from torch import nn
 from napari_densify.core.events import HeldOutScore
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
-from napari_densify.core.settings import Triple
+from napari_densify.core.settings import NetworkConfig, Triple
 from napari_densify.inference.device import autocast_dtype
 from napari_densify.inference.forest import Forest
 from napari_densify.inference.inputs import network_input, spec_logits
 from napari_densify.networks import (
+    Committee,
     LoadedModel,
     SameSize,
     adapt_network,
     build_network,
+    first_member,
     match_classes,
 )
 from napari_densify.training.augment import augment_batch
@@ -37,6 +39,8 @@ __all__ = ["TrainingState"]
 
 # Factor on the learning rate each time that the loss is not a number.
 _CALMER = 0.3
+# Share of its training from which on an unfinished network helps those before it.
+_HALF_TRAINED = 0.5
 
 
 class TrainingState:
@@ -55,7 +59,27 @@ class TrainingState:
         self.fresh: list[str] = []  # weights that an earlier model could not give
         self.dtype = autocast_dtype(device, plan.precision, training=True)
         self.layout = torch.channels_last_3d
-        self.network = self._start(init).to(device)
+        self.step = 0
+        self.damping = 1.0  # below 1 once the loss was not a number
+        self.finished: list[dict[str, torch.Tensor]] = []  # weights of earlier members
+        self._begin(self._start(init))
+        self.generator = torch.Generator().manual_seed(plan.seed)
+        self.background = background_index(spec.classes, counts)
+        flagged = None if spec.classes.background is None else self.background
+        self.weights = class_weights(
+            counts,
+            plan.class_weights,
+            background=flagged,
+            background_weight=plan.loss.background_weight,
+        ).to(device)
+        self.best = BestWeights()
+        self.forest: Forest | None = None  # has its say where scores are shown
+        self.rate = 0.0
+
+    def _begin(self, network: nn.Module) -> None:
+        """Train this network from now on."""
+        plan = self.plan
+        self.network = network.to(self.device)
         self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
         self._same_size = SameSize(self.network, plan.network)
         self.averaged = AveragedWeights(self.network, plan.ema)
@@ -68,28 +92,24 @@ class TrainingState:
             encoder_rate=plan.encoder_rate,
         )
         self.schedule = Schedule(plan.schedule)
-        self.generator = torch.Generator().manual_seed(plan.seed)
-        self.background = background_index(spec.classes, counts)
-        flagged = None if spec.classes.background is None else self.background
-        self.weights = class_weights(
-            counts,
-            plan.class_weights,
-            background=flagged,
-            background_weight=plan.loss.background_weight,
-        ).to(device)
-        self.best = BestWeights()
-        self.forest: Forest | None = None  # has its say where scores are shown
-        self.step = 0
-        self.rate = 0.0
-        self.damping = 1.0  # below 1 once the loss was not a number
+        self.member_step, self.progress = 0, 0.0
+
+    def begin_member(self) -> None:
+        """Keep the averaged weights as they are, and train another network from a new start."""
+        self.finished.append(self.averaged.state_dict())
+        self._begin(build_network(self._single))
+
+    @property
+    def _single(self) -> NetworkConfig:
+        return self.plan.network.model_copy(update={"members": 1})
 
     def _start(self, init: LoadedModel | None) -> nn.Module:
         if init is None:
-            return build_network(self.plan.network)
+            return build_network(self._single)
         network, self.fresh = adapt_network(
-            init.network.state_dict(),
-            init.spec.network,
-            self.plan.network,
+            first_member(init.network).state_dict(),
+            init.spec.network.model_copy(update={"members": 1}),
+            self._single,
             classes=match_classes(init.spec.classes, self.spec.classes),
             old_classes=len(init.spec.classes),
             input_channels=match_inputs(init.spec, self.spec),
@@ -97,18 +117,37 @@ class TrainingState:
         return network
 
     def averaged_network(self) -> nn.Module:
-        """Return a copy of the network with the averaged weights, ready to predict."""
+        """Return what would be saved now, ready to predict.
+
+        The network with its averaged weights, and those trained before it; without it
+        while they are better than it can be.
+        """
+        weights = [*self.finished, self.averaged.state_dict()]
+        if self.finished and self.progress < _HALF_TRAINED:
+            weights.pop()
+        members = [self._with_weights(w) for w in weights]
+        return members[0] if len(members) == 1 else Committee(members).eval()
+
+    def trained(self) -> tuple[dict[str, torch.Tensor], int]:
+        """Return the weights to be saved, and how many networks they are of."""
+        if self.best.weights:
+            return self.best.weights, 1
+        network = self.averaged_network()
+        return network.state_dict(), len(network.members) if isinstance(network, Committee) else 1
+
+    def _with_weights(self, weights: dict[str, torch.Tensor]) -> nn.Module:
         network = deepcopy(self.network)  # building one would draw random numbers
-        network.load_state_dict(self.averaged.state_dict())
+        network.load_state_dict(weights)
         return network.eval()
 
     def advance(self, batch: Batch, progress: float) -> float:
-        """Take one step; ``progress`` runs from 0 to 1 over the training.
+        """Take one step; ``progress`` runs from 0 to 1 over the training of this network.
 
         Returns
         -------
         The loss; NaN if it or its gradient is not finite. Then nothing was changed.
         """
+        self.progress = progress
         self._set_rate(progress)
         image, bank, labels = augment_batch(
             batch.image.to(self.device),  # (N, C, Z, Y, X)
@@ -152,7 +191,8 @@ class TrainingState:
             return math.nan
         self.optimiser.step()
         self.step += 1
-        self.averaged.update(self.network, self.step)
+        self.member_step += 1
+        self.averaged.update(self.network, self.member_step)
         self.schedule.observe(value, progress)
         return value
 
@@ -173,7 +213,9 @@ class TrainingState:
 
     def _set_rate(self, progress: float) -> None:
         self.rate = (
-            self.damping * self.plan.learning_rate * self.schedule.factor(progress, self.step)
+            self.damping
+            * self.plan.learning_rate
+            * self.schedule.factor(progress, self.member_step)
         )
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * group["scale"]

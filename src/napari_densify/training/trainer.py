@@ -28,13 +28,19 @@ from napari_densify.training.cost import estimate_cost, painted_slices
 from napari_densify.training.facts import gather_facts
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
+from napari_densify.training.members import Members
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
 from napari_densify.training.sampler import PatchSampler
-from napari_densify.training.snapshot import load_snapshot, save_snapshot, snapshot_path
+from napari_densify.training.snapshot import (
+    load_snapshot,
+    save_snapshot,
+    snapshot_path,
+    stored_precision,
+)
 from napari_densify.training.state import TrainingState
 from napari_densify.training.teacher import fit_forest
 from napari_densify.training.transfer import differences
@@ -167,7 +173,7 @@ class _Run:
         yield Plan(explanation=self._plan.explanation, plan=plan, cost=cost)
         if not cost.fits:
             yield Notice(level="warning", message=_TOO_LARGE)
-        rehearsal = begin_rehearsal(self._plan, self._device)
+        self._rehearsal = begin_rehearsal(self._plan, self._device)
         views, intensities = self._views()
         self._paint = PaintReader(views, intensities, self._plan, self._table, held_out)
         for done, total in self._paint.read():
@@ -184,7 +190,18 @@ class _Run:
             yield Notice(message=_NOTHING_HELD_OUT)
         if self._memory:
             yield Notice(message=_REMEMBERED)
-        if rehearsal and rehearsal.passed():
+
+    def _decide_precision(self, output: Path) -> None:
+        """Go in low precision where it was rehearsed; a resumed training as it went before.
+
+        Where steps are counted, not seconds, the same ones give the same weights: being
+        right is enough then, as being faster depends on what else the machine does.
+        """
+        before = stored_precision(snapshot_path(output)) if self._extras.resume else None
+        if self._rehearsal is None:
+            return
+        timed = before is None and self._plan.steps is None
+        if self._rehearsal.passed(faster=timed) and before != "auto":
             self._plan = self._plan.model_copy(update={"precision": "bf16"})
 
     def _show_first(self) -> Iterator[Event]:
@@ -205,7 +222,10 @@ class _Run:
     def begin(self, output: Path) -> Iterator[Event]:
         """Build the network, or take it over from an earlier model or an unfinished training."""
         counts = [self._counts[v] for v in self._table.values]
+        self._decide_precision(output)
         spec = self._spec()
+        live = self._extras.preview is not None  # new strokes are for the network on screen
+        self._members = Members.planned(1 if live else self._plan.members, self._plan.steps)
         self._state = TrainingState(self._plan, spec, self._device, counts, init=self._init)
         # Better told now than after the training.
         tensors = [*self._state.network.state_dict().values(), *self._memory.values()]
@@ -241,7 +261,7 @@ class _Run:
             clock.restore(self._clock_state)
         rescue, kept = Rescue(state), clock.elapsed
         while not clock.over(state.step) and not self._control.stop:
-            loss = rescue.step(self._sampler, clock.progress(state.step))
+            loss = rescue.step(self._sampler, self._member_progress())
             for message in rescue.take_notices():
                 yield Notice(level="warning", message=message)
             yield StepDone(
@@ -252,13 +272,22 @@ class _Run:
                 self._take_up(changed)
             if self._gauge.due(clock.elapsed, state.step):
                 score = self._gauge.score(state, clock.elapsed)
-                state.judge(score, clock.progress(state.step))
+                state.judge(score, state.progress)
                 yield score
             if self._preview:
                 yield from self._preview.answer(state, self._control)
                 if clock.elapsed - kept > _KEEP_EVERY_S:
                     kept = clock.elapsed
                     save_snapshot(self._snapshot, state, self._sampler, clock.state())
+
+    def _member_progress(self) -> float:
+        """Share of its time that the network in training has had; a new one where it is over."""
+        progress = self._clock.progress(self._state.step)
+        self._members.observe(self._state.step, progress)
+        index, own = self._members.place(progress)
+        if index > len(self._state.finished):
+            self._state.begin_member()
+        return own
 
     def _take_up(self, changed: Sequence[Region]) -> None:
         """Learn from what was painted meanwhile, from the newest most."""
@@ -284,10 +313,18 @@ class _Run:
             "seconds": round(clock.elapsed, 1),
             "torch": torch.__version__,
         }
-        spec = state.spec.model_copy(update={"training": record, "remembers": self._remembers})
+        weights, members = state.trained()
+        network = state.spec.network.model_copy(update={"members": members})
+        spec = state.spec.model_copy(
+            update={
+                "training": record,
+                "remembers": self._remembers,
+                "network": network,
+                "mirrors": max(1, state.spec.mirrors // members),  # each one sees some views
+            }
+        )
         forest = self._forest or self._fit_forest()
         kept = self._memory | (forest.tensors() if forest else {})
-        weights = state.best.weights or state.averaged.state_dict()
         save_model(output, weights, spec, kept)
         if self._control.stop and self._plan.steps is not None:
             save_snapshot(snapshot_path(output), state, self._sampler)
