@@ -173,3 +173,60 @@ def test_json_tells_it_too(densify, files):
     failed = outcome.events[-1]
     assert (failed["kind"], failed["fault"]) == ("failed", False)
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.zip.npz", "a.h5", "a.nrrd", "a.json"])
+def test_a_file_without_a_byte(densify, files, name):
+    (files.folder / name).touch()
+    check(densify("info", files.folder / name), name, "the file is empty")
+
+
+def test_a_model_that_is_a_folder(densify, files):
+    check(densify("export", files.folder, "-o", files.folder / "o.zip"), "is a folder")
+
+
+def test_a_project_that_is_a_file(densify, files):
+    check(densify("relocate", files.image, files.image), "not a project")
+
+
+def test_a_slice_that_no_image_has_cannot_be_held_out(densify, files):
+    check(train(densify, files, files.paint, "--held-out", "8"), "no slice 8", "0 to 7")
+
+
+def test_two_results_in_one_file(densify, files):
+    target = files.folder / "o.tif"
+    outcome = densify(
+        "predict", files.image, "--model", "m", "-o", target, "--probabilities", target
+    )
+    check(outcome, "two results", "o.tif")
+
+
+def test_a_prediction_of_unknown_ending_is_no_folder(densify, files):
+    outcome = densify("predict", files.image, "--model", "m", "-o", files.folder / "o.jpg")
+    check(outcome, "o.jpg", ".tif")
+    assert not (files.folder / "o.jpg").exists()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, 3.0])
+def test_an_image_without_two_grey_values_is_said(densify, files, value):
+    import tifffile
+
+    image = files.folder / "flat.tif"
+    tifffile.imwrite(image, np.full(SHAPE, value, np.float32), metadata={"axes": "ZYX"})
+    small = ("--set", "base_channels=4", "depth=2", "patch=4,32,32", "--json")
+    outcome = train(densify, files, files.paint, *small, image=image)
+    assert outcome.code == 0, outcome.err
+    said = [e["message"] for e in outcome.events if e["kind"] == "notice"]
+    assert any("flat: one grey value only" in message for message in said)
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_voxels_are_no_obstacle(densify, files):
+    import tifffile
+
+    image = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    image[2], image[4, :9] = np.inf, np.finfo(np.float32).max
+    tifffile.imwrite(files.folder / "inf.tif", image, metadata={"axes": "ZYX"})
+    outcome = densify("info", files.folder / "inf.tif")
+    assert (outcome.code, outcome.err) == (0, "")

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from napari_densify.core.errors import InputError
 from napari_densify.core.model import ModelSpec
 
-__all__ = ["SPEC_KEY", "read_spec", "refuse"]
+__all__ = ["SPEC_KEY", "read_spec", "refuse", "unreadable"]
 
 SPEC_KEY = "napari_densify"
 """Name of the safetensors metadata entry that holds the JSON of a ``ModelSpec``."""
@@ -31,7 +31,7 @@ def read_spec(path: str | Path) -> ModelSpec:
     except FileNotFoundError:
         raise InputError("no such model file", where=str(path)) from None
     except (SafetensorError, OSError) as error:
-        raise refuse(path, f"not a readable safetensors file ({error})") from None
+        raise unreadable(path, error) from None
     if SPEC_KEY not in metadata:
         raise refuse(path, "a safetensors file, but not a model of this package")
     try:
@@ -40,6 +40,13 @@ def read_spec(path: str | Path) -> ModelSpec:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise refuse(path, f"its description is damaged at {place!r}: {first['msg']}") from None
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Say of a file that safetensors stumbled over what is the matter with it."""
+    if path.is_dir():
+        return refuse(path, "is a folder, not a model file")
+    return refuse(path, f"not a readable safetensors file ({error})")
 
 
 def refuse(path: Path, why: str) -> InputError:

@@ -23,6 +23,11 @@ class Intensity(BaseModel):
     offset: tuple[float, ...]
     scale: tuple[float, ...]
 
+    @property
+    def flat(self) -> bool:
+        """Whether no channel has two different grey values."""
+        return self.low == self.high
+
 
 class NormalisationConfig(BaseModel):
     """How intensities are brought to a common range."""
@@ -83,7 +88,7 @@ def _measure_channel(
     if config.kind == "none":
         return -np.inf, np.inf, 0.0, 1.0
     if finite.size == 0:
-        return 0.0, 1.0, 0.0, 1.0
+        return 0.0, 0.0, 0.0, 1.0
     low, high = np.percentile(finite, [config.low, config.high])
     if not high > low:
         low, high = float(finite.min()), float(finite.max())

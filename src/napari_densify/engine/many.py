@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def output_names(images: Sequence[str], output: str, *, suffix: str = "") -> lis
     Raises
     ------
     InputError
-        If several images are to go into one file, or two have the same name.
+        If several images are to go into one file, two have the same name, or the
+        ending is one that cannot be written.
     """
     from napari_densify.io import OUTPUT_SUFFIXES
 
@@ -103,6 +105,12 @@ def output_names(images: Sequence[str], output: str, *, suffix: str = "") -> lis
     is_file = target.suffix.lower() in OUTPUT_SUFFIXES
     if len(images) == 1 and is_file:
         return [target]
+    if not is_file and re.fullmatch(r"\.[A-Za-z]\w{1,7}", target.suffix) and not target.is_dir():
+        raise InputError(
+            "the ending tells the format, and this one is not known",
+            where=output,
+            mend=f"end it with one of {', '.join(OUTPUT_SUFFIXES)}, or name a folder",
+        )
     if is_file:
         raise InputError(
             f"{len(images)} images cannot go into one file",

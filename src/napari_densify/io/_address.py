@@ -67,7 +67,8 @@ def parse_address(address: str | Path | Address) -> Address:
     Raises
     ------
     InputError
-        If it is empty, or there is no such file, folder or match of the pattern.
+        If it is empty, or there is no such file, folder or match of the pattern, or
+        the file is empty.
     """
     if isinstance(address, Address):
         return address
@@ -81,6 +82,8 @@ def parse_address(address: str | Path | Address) -> Address:
         expand_glob(found)
     elif not found.file.exists():
         raise InputError("no such file or folder", where=found.path)
+    elif found.file.is_file() and found.file.stat().st_size == 0:
+        raise InputError("the file is empty", where=found.path, mend="copy or export it again")
     return found
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from napari_densify.core.errors import InputError
 from napari_densify.core.files import atomic_write_bytes
 from napari_densify.core.model import ModelSpec
-from napari_densify.core.model_file import SPEC_KEY, read_spec, refuse
+from napari_densify.core.model_file import SPEC_KEY, read_spec, refuse, unreadable
 from napari_densify.core.settings import NetworkConfig
 from napari_densify.networks.build import build_network
 
@@ -119,7 +119,7 @@ def _load_file(path: Path) -> LoadedModel:
             # Cloned, so that the file can be replaced while the model lives (Windows).
             tensors = {name: stream.get_tensor(name).clone() for name in shapes}
     except (SafetensorError, OSError) as error:
-        raise refuse(path, f"not a readable safetensors file ({error})") from None
+        raise unreadable(path, error) from None
     weights = {
         name.removeprefix(_WEIGHTS): value.float() if value.is_floating_point() else value
         for name, value in tensors.items()

@@ -92,7 +92,7 @@ def read_document(path: Path) -> ProjectDocument:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             "not a project (it holds no project.json)", where=str(path.parent)
         ) from None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_densify.core.events import Notice
+from napari_densify.core.normalisation import Intensity
 from napari_densify.core.volume import Volume
 from napari_densify.training.plan import Facts
 
-__all__ = ["gather_facts", "measure_anisotropy"]
+__all__ = ["flat_notices", "gather_facts", "measure_anisotropy"]
 
 _MAX_LAG = 32
 _WINDOW = 512
@@ -28,6 +30,17 @@ def gather_facts(volumes: Sequence[Volume], counts: Mapping[int, int], device: s
         painted=sum(counts.values()),
         device=device,
     )
+
+
+def flat_notices(volumes: Sequence[Volume], intensities: Sequence[Intensity]) -> Iterator[Notice]:
+    """Warn of images in which there is nothing to see."""
+    for volume, intensity in zip(volumes, intensities, strict=True):
+        if intensity.flat:
+            yield Notice(
+                level="warning",
+                message=f"{volume.name}: one grey value only, or none that is a number: "
+                "nothing can be learned from this image",
+            )
 
 
 def measure_anisotropy(volume: Volume) -> float:
@@ -59,16 +72,16 @@ def measure_anisotropy(volume: Volume) -> float:
     return float(lag + (across - along[lag - 1]) / (along[lag] - along[lag - 1]))
 
 
-def _window(volume: Volume) -> npt.NDArray[np.float32]:
+def _window(volume: Volume) -> npt.NDArray[np.float64]:
     z, y, x = volume.shape
     depth = min(z, 6)
     z0, y0, x0 = (z - depth) // 2, max(0, (y - _WINDOW) // 2), max(0, (x - _WINDOW) // 2)
     box = (slice(z0, z0 + depth), slice(y0, min(y, y0 + _WINDOW)), slice(x0, min(x, x0 + _WINDOW)))
-    window: npt.NDArray[np.float32] = np.nan_to_num(volume.read(box)[0].astype(np.float32))
-    return window
+    window = volume.read(box)[0].astype(np.float64)  # squares of large floats leave float32
+    return np.nan_to_num(window, copy=False, posinf=0.0, neginf=0.0)
 
 
-def _difference(window: npt.NDArray[np.float32], lag: int) -> float:
+def _difference(window: npt.NDArray[np.float64], lag: int) -> float:
     down = np.mean((window[:, lag:] - window[:, :-lag]) ** 2)
     right = np.mean((window[:, :, lag:] - window[:, :, :-lag]) ** 2)
     return float(0.5 * (down + right))

@@ -25,7 +25,7 @@ from napari_densify.inference.predictor import Predictor
 from napari_densify.networks import build_network, load_start, save_model
 from napari_densify.training.clock import Clock
 from napari_densify.training.cost import estimate_cost, painted_slices
-from napari_densify.training.facts import gather_facts
+from napari_densify.training.facts import flat_notices, gather_facts
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import Members
@@ -164,6 +164,7 @@ class _Run:
         self._table = (classes or ClassTable.from_values(self._counts)).only(self._counts)
         volumes = [s.volume for s in self._sources]
         self._intensities = [measure_intensity(v) for v in volumes]
+        yield from flat_notices(volumes, self._intensities)
         facts = gather_facts(volumes, self._counts, self._device.type)
         known = self._init.spec if self._init else None
         self._plan = resolve_plan(self._settings, facts, known)

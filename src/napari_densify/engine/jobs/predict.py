@@ -103,7 +103,9 @@ def _targets(request: PredictRequest) -> list[Target]:
     uncertainty = _more_names(images, request.uncertainty, "-uncertainty")
     rows = zip(images, labels, probabilities, uncertainty, strict=True)
     targets = [Target(*row) for row in rows]
-    for path in (path for target in targets for path in target.paths.values()):
+    paths = [path for target in targets for path in target.paths.values()]
+    _require_different(paths)
+    for path in paths:
         if request.cluster and path.suffix.lower() != ".zarr":
             raise InputError(
                 "workers of a cluster cannot write this together",
@@ -112,6 +114,18 @@ def _targets(request: PredictRequest) -> list[Target]:
             )
         require_writable(path, suffixes=LABEL_FILES, inputs=[*images, request.model])
     return targets
+
+
+def _require_different(paths: Sequence[Path]) -> None:
+    """Refuse to write two results into one file."""
+    places = [path.resolve() for path in paths]
+    double = next(
+        (p for p, place in zip(paths, places, strict=True) if places.count(place) > 1), None
+    )
+    if double is not None:
+        raise InputError(
+            "two results cannot go into one file", where=str(double), mend="name another for one"
+        )
 
 
 def _more_names(images: Sequence[str], output: str, suffix: str) -> Sequence[Path | None]:

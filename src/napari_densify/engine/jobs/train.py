@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def open_sources(request: TrainRequest) -> list[Painted]:
             mend="give one for each image, in the same order",
         )
     settings = request.settings
-    return [
+    sources = [
         open_painted(
             image,
             paint,
@@ -55,6 +55,18 @@ def open_sources(request: TrainRequest) -> list[Painted]:
         )
         for image, paint in zip(request.images, annotations, strict=True)
     ]
+    _require_slices(sources, settings.held_out)
+    return sources
+
+
+def _require_slices(sources: list[Painted], held_out: Sequence[int]) -> None:
+    """Refuse to hold out a slice that no image has."""
+    depth = max(source.volume.shape[0] for source in sources)
+    outside = [z for z in held_out if z >= depth]
+    if outside:
+        raise InputError(
+            f"there is no slice {outside[0]}", where="--held-out", mend=f"write 0 to {depth - 1}"
+        )
 
 
 def train_to(
