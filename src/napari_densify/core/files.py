@@ -7,14 +7,23 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from napari_densify.core.errors import InputError
 
-__all__ = ["atomic_write_bytes", "atomic_write_json", "remove_tree", "replace", "require_room"]
+__all__ = [
+    "atomic_write_bytes",
+    "atomic_write_json",
+    "read_replaced",
+    "remove_tree",
+    "replace",
+    "require_room",
+]
 
+T = TypeVar("T")
 _RETRIES = 20
 _PAUSE_S = 0.05
 
@@ -27,14 +36,28 @@ def replace(source: Path, target: Path) -> None:
     PermissionError
         If the target is still held after about a second.
     """
-    for attempt in range(_RETRIES):
+    _retried(lambda: os.replace(source, target))
+
+
+def read_replaced(path: Path) -> bytes:
+    """Read a file that another process may be replacing, with retries (Windows).
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    return _retried(path.read_bytes)
+
+
+def _retried(act: Callable[[], T]) -> T:
+    """Try again while another process holds the file (Windows refuses it then)."""
+    for _ in range(_RETRIES - 1):
         try:
-            os.replace(source, target)
-            return
+            return act()
         except PermissionError:
-            if attempt == _RETRIES - 1:
-                raise
             time.sleep(_PAUSE_S)
+    return act()
 
 
 def atomic_write_bytes(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_densify.core.base import Settings
 from napari_densify.core.errors import InputError
-from napari_densify.core.files import atomic_write_json
+from napari_densify.core.files import atomic_write_json, read_replaced
 from napari_densify.core.labels import ClassTable
 
 __all__ = ["VERSION", "ImageReference", "ProjectDocument", "read_document", "write_document"]
@@ -91,7 +91,7 @@ def read_document(path: Path) -> ProjectDocument:
         If it is missing, damaged, or of a newer version.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_replaced(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             "not a project (it holds no project.json)", where=str(path.parent)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from napari_densify import __version__
 from napari_densify.core.errors import InputError
 
 __all__ = ["append_step", "read_steps"]
+
+_ATOMIC_APPEND = os.name == "posix"  # Windows seeks to the end, then writes
+_WAIT_S = 10.0
 
 
 def append_step(path: Path, step: str, settings: Mapping[str, Any]) -> None:
@@ -30,12 +37,22 @@ def append_step(path: Path, step: str, settings: Mapping[str, Any]) -> None:
     }
     line = json.dumps(entry, ensure_ascii=False, default=str).encode() + b"\n"
     try:
-        with path.open("ab", buffering=0) as stream:
+        with _alone(path), path.open("ab", buffering=0) as stream:
             stream.write(line if _ends_a_line(path) else b"\n" + line)
     except OSError as error:
         raise InputError(
             f"cannot be written ({error.strerror or error})", where=str(path)
         ) from None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process append at a time, where two would write over each other."""
+    if _ATOMIC_APPEND:
+        yield
+        return
+    with FileLock(path.with_name(f".{path.name}.lock"), timeout=_WAIT_S):
+        yield
 
 
 def read_steps(path: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_densify.annotations import AnnotationStore, PaintedArray
 from napari_densify.core.errors import InputError
-from napari_densify.core.files import remove_tree
+from napari_densify.core.files import remove_tree, replace
 from napari_densify.core.labels import ClassTable, label_dtype
 from napari_densify.core.volume import ArrayLike, Spacing, Volume
 from napari_densify.project.document import (
@@ -317,7 +317,7 @@ def _make_folder(path: Path, document: ProjectDocument) -> None:
         dtype = label_dtype(max(document.classes.values, default=0))
         AnnotationStore.create(aside / "annotations.zarr", shape=document.shape, dtype=dtype)
         write_document(aside / "project.json", document)
-        aside.rename(path)
+        replace(aside, path)
     except BaseException:
         remove_tree(aside)
         raise
