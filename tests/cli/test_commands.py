@@ -119,3 +119,12 @@ def test_events_are_one_json_object_a_line(model):
     for line in outcome.out.splitlines():
         assert isinstance(json.loads(line), dict)
     assert Path(outcome.result["model"]).is_file()
+
+
+def test_labels_beside_an_image_are_offered(densify, files):
+    beside = files.labels("balls_labels.tif", np.ones((8, 48, 48), np.uint8))
+    assert densify("info", files.image, "--json").result["labels"] == beside
+    assert "labels beside it" in densify("info", files.image).out
+    outcome = densify("train", files.image, "-o", files.folder / "m.safetensors", "--steps", 1)
+    assert outcome.code == 2
+    assert f"--annotations {beside}" in outcome.err

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Image, Labels, Layer
 
 from napari_densify.core.labels import ClassTable
@@ -101,3 +102,19 @@ def test_an_image_layer_is_written_at_its_finest_level(labels, tmp_path):
     write_image_layer(str(tmp_path / "b.tif"), *flat.as_layer_data_tuple()[:2])
     (back,) = _open(tmp_path / "b.tif")
     np.testing.assert_allclose(back.scale, (2, 2, 2))
+
+
+def test_a_folder_with_a_pair_is_an_image_and_its_labels(tmp_path):
+    tifffile.imwrite(tmp_path / "a_image.tif", np.zeros((3, 8, 9), np.uint8))
+    tifffile.imwrite(tmp_path / "a_labels.tif", np.full((3, 8, 9), 2, np.uint8))
+    image, labels = get_reader(str(tmp_path))(str(tmp_path))
+    assert (image[2], labels[2]) == ("image", "labels")
+    assert image[1]["name"] == "a_image"
+    assert np.asarray(labels[0][1]).max() == 2
+
+
+def test_labels_that_are_none_do_not_keep_the_image_from_opening(tmp_path):
+    tifffile.imwrite(tmp_path / "a_image.tif", np.zeros((3, 8, 9), np.uint8))
+    tifffile.imwrite(tmp_path / "a_labels.tif", np.full((3, 8, 9), 0.5, np.float32))
+    (image,) = get_reader(str(tmp_path))(str(tmp_path))
+    assert image[2] == "image"

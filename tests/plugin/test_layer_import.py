@@ -79,3 +79,21 @@ def test_from_a_layer_to_paint_and_back(hands, qtbot, monkeypatch):
     assert hands.session.classes.name(1) == "Zellen"
     hands.bench.painter.undo()
     assert hands.session.counts() == {}
+
+
+def test_labels_beside_the_image_are_offered(hands, qtbot, monkeypatch, image_file):
+    import tifffile
+
+    labels = np.zeros((8, 48, 48), np.uint8)
+    labels[2, :9], labels[2, 9:] = 1, 2
+    tifffile.imwrite(image_file.with_name(f"{image_file.stem}_labels.tif"), labels)
+    hands.open_project()
+    step = hands.dock.step("Annotate")
+    qtbot.waitUntil(lambda: step.beside.isVisibleTo(step), timeout=10000)
+    assert step.beside.text() == f"Import {image_file.stem}_labels.tif"
+    monkeypatch.setattr(ImportDialog, "exec", lambda dialog: True)
+    hands.click(step.beside)
+    qtbot.waitUntil(lambda: bool(hands.session.counts()), timeout=10000)
+    assert hands.session.counts() == {1: 9 * 48, 2: 39 * 48}
+    hands.bench.close_project()
+    assert not step.beside.isVisibleTo(step)

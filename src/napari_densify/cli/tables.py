@@ -58,6 +58,8 @@ def show_info(console: Console, result: Result) -> None:
         ("network", estimate["plan"]),
         ("to train", estimate["train_text"]),
     ]
+    if "labels" in result:
+        rows.append(("labels beside it", f"{result['labels']} (for --annotations)"))
     rows += [("note", note) for note in result.get("notes", ())]
     _pairs(console, rows)
 

@@ -194,9 +194,15 @@ def open_painted(
     """
     source = annotations or (image if is_project(image) else "")
     if not source:
-        raise InputError(
-            "no annotations given", where=image, mend="name them with --annotations, or a project"
+        from napari_densify.io import find_labels
+
+        beside = find_labels(image)
+        mend = (
+            f"use what lies beside it: --annotations {beside}"
+            if beside
+            else ("name them with --annotations, or a project")
         )
+        raise InputError("no annotations given", where=image, mend=mend)
     volume = open_volume(image, spacing=spacing, level=level, channels=channels)
     paint, classes = open_paint(source, volume.shape)
     require_shape(paint.shape, volume.shape, where=source, other=image)

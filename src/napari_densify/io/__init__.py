@@ -1,6 +1,6 @@
 """Readers and writers: any file to a Volume and back."""
 
-from napari_densify.io._readers import SUFFIXES, can_open
+from napari_densify.io._readers import SUFFIXES, can_open, find_labels, pair_in
 from napari_densify.io._source import DatasetInfo
 from napari_densify.io._units import to_nm
 from napari_densify.io.drawings import Drawing, drawing_source
@@ -50,9 +50,11 @@ __all__ = [
     "create_sink",
     "describe",
     "drawing_source",
+    "find_labels",
     "list_datasets",
     "open_image",
     "open_labels",
+    "pair_in",
     "parse_wishes",
     "plan_import",
     "read_import",

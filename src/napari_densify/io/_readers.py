@@ -9,9 +9,18 @@ from napari_densify.io import hdf5, images, mrc, nifti, nrrd_files, numpy_files,
 from napari_densify.io._address import Address, parse_address
 from napari_densify.io._guard import guarded
 from napari_densify.io._source import DatasetInfo, Reader, Source
+from napari_densify.io.pairs import Pair, find_pair, labels_beside
 from napari_densify.io.series import open_series, slice_files
 
-__all__ = ["SUFFIXES", "can_open", "find_reader", "list_sources", "open_source"]
+__all__ = [
+    "SUFFIXES",
+    "can_open",
+    "find_labels",
+    "find_reader",
+    "list_sources",
+    "open_source",
+    "pair_in",
+]
 
 _READERS: tuple[Reader, ...] = (
     tiff.READER,
@@ -67,7 +76,7 @@ def find_reader(address: Address) -> Reader:
 def can_open(path: str) -> bool:
     """Whether an address looks like one that can be opened, without opening it."""
     try:
-        address = parse_address(path)
+        address = _resolved(parse_address(path))
         if _is_series(address):
             return bool(slice_files(address, _SLICES))
         find_reader(address)
@@ -76,8 +85,27 @@ def can_open(path: str) -> bool:
     return True
 
 
+def pair_in(path: str) -> Pair | None:
+    """Image and labels, where a local folder holds one image with its labels."""
+    address = Address(path)
+    folder = not address.is_url and address.file.is_dir() and not _is_store(address.file)
+    return find_pair(address.file, SUFFIXES) if folder else None
+
+
+def find_labels(address: str) -> str:
+    """Address of labels that lie beside a local image; empty if there are none."""
+    return labels_beside(address, SUFFIXES)
+
+
+def _resolved(address: Address) -> Address:
+    """Take the image of a folder that holds an image and its labels."""
+    pair = pair_in(address.path)
+    return Address(pair.image) if pair else address
+
+
 def open_source(address: Address, level: int) -> Source:
     """Open an address with the reader for its format."""
+    address = _resolved(address)
     if _is_series(address):
         files = slice_files(address, _SLICES)
         source = open_series(address, files, find_reader(Address(str(files[0]))).open)
@@ -92,6 +120,7 @@ def open_source(address: Address, level: int) -> Source:
 
 def list_sources(address: Address) -> tuple[DatasetInfo, ...]:
     """List the arrays at an address."""
+    address = _resolved(address)
     listed = None if _is_series(address) else find_reader(address).datasets
     if listed is not None:
         return listed(address)

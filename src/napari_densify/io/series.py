@@ -15,6 +15,7 @@ from napari_densify.core.volume import ArrayLike
 from napari_densify.io._address import Address, expand_glob, natural_key
 from napari_densify.io._guard import guarded
 from napari_densify.io._source import Source
+from napari_densify.io.pairs import without_labels
 
 __all__ = ["SliceSeries", "open_series", "slice_files"]
 
@@ -59,6 +60,7 @@ def slice_files(address: Address, suffixes: tuple[str, ...]) -> list[Path]:
     """
     found = expand_glob(address) if address.is_glob else _visible_files(address.file)
     files = [p for p in found if p.suffix.lower() in suffixes]
+    files = files if address.is_glob else without_labels(files)
     kinds = Counter(p.suffix.lower().replace("tiff", "tif").replace("jpeg", "jpg") for p in files)
     if not files:
         raise InputError(

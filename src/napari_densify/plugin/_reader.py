@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from napari_densify.core.errors import InputError
 from napari_densify.core.volume import Volume
-from napari_densify.io import can_open, open_image, open_labels
+from napari_densify.io import can_open, open_image, open_labels, pair_in
 from napari_densify.plugin.arrays import pyramid_of
 from napari_densify.plugin.slow import be_patient
 
@@ -44,6 +45,9 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
         If it can't be opened: napari shows the line.
     """
     address = path if isinstance(path, str) else path[0]
+    pair = pair_in(address)
+    if pair is not None:
+        return [*read_layers(pair.image), *_beside(pair.labels)]
     volume = open_image(address)
     if volume.metadata["classes"] is not None:
         return [_labels_layer(address, volume)]
@@ -54,6 +58,14 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
         [open_image(address, level=i, channels=[c]) for i in levels] for c in range(volume.channels)
     )
     return [_image_layer(pyramid, channel=c) for c, pyramid in enumerate(pyramids)]
+
+
+def _beside(address: str) -> list[LayerData]:
+    """Labels of the image in the same folder, where they can be used as such."""
+    try:
+        return [_labels_layer(address, open_labels(address))]
+    except InputError:
+        return []
 
 
 def layer_place(volume: Volume) -> dict[str, Any]:
@@ -88,9 +100,10 @@ def _labels_layer(address: str, volume: Volume) -> LayerData:
     levels = max(1, len(volume.metadata["levels"])) if large else 1
     pyramid = [open_labels(address, level=i).data for i in range(levels)]
     options = _common(volume)
-    options["metadata"]["densify_classes"] = classes.model_dump(mode="json")
-    colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
-    options["colormap"] = colors | {row.value: row.color for row in classes.classes}
+    if classes is not None:
+        options["metadata"]["densify_classes"] = classes.model_dump(mode="json")
+        colors: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+        options["colormap"] = colors | {row.value: row.color for row in classes.classes}
     if levels > 1:
         options["multiscale"] = True
     return pyramid_of(pyramid), options, "labels"

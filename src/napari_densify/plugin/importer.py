@@ -35,7 +35,7 @@ class Importer(QObject):
         self.painter = painter
         self.session = painter.session
 
-    def open(self, path: Path) -> None:
+    def open(self, path: str | Path) -> None:
         """Read what a file holds; `read` is emitted then.
 
         Raises

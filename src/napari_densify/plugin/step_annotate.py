@@ -13,6 +13,7 @@ from napari_densify.plugin.advice import say_coverage, say_suggestion
 from napari_densify.plugin.aids_panel import AidsPanel
 from napari_densify.plugin.class_table import ClassTableWidget, add_class, remove_class
 from napari_densify.plugin.import_dialog import ImportDialog
+from napari_densify.plugin.labels_beside import LabelsBeside
 from napari_densify.plugin.layer_import import LayerImport
 from napari_densify.plugin.slider_marks import SliderMarks
 from napari_densify.plugin.step import Step, button, hint
@@ -99,6 +100,9 @@ class AnnotateStep(Step):
             name="import-annotations",
         )
         self.body.addWidget(self.take)
+        self.beside = LabelsBeside(self.bench.importer)
+        self.body.addWidget(self.beside)
+        self.listen(self.session.project_changed, self.beside.sync)
         self.take_layer = LayerImport(self.bench.importer)
         self.body.addWidget(self.take_layer)
         self.listen(self.canvas.viewer.layers.events.inserted, self.take_layer.sync)

@@ -47,9 +47,18 @@ def run(request: InfoRequest, control: JobControl) -> Iterator[Event]:
                 "train": training.model_dump(mode="json"),
                 "train_text": training.describe(),
             },
+            **_beside(request.image),
             **{key: volume.metadata[key] for key in _TOLD if volume.metadata.get(key)},
         }
     )
+
+
+def _beside(address: str) -> dict[str, str]:
+    """Labels that lie beside an image, to be named as its annotations."""
+    from napari_densify.io import find_labels
+
+    labels = "" if is_project(address) else find_labels(address)
+    return {"labels": labels} if labels else {}
 
 
 def _methods(address: str) -> str:
