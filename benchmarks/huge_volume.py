@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ STORED = (64, 512, 512)
 SPACING = (8.0, 8.0, 8.0)
 BACKGROUND = 40
 JUMPS, DABS = 12, 100
+LIMIT_S = 210
 
 ROWS = {
     "open_s": ("open, to the first slice on screen (s)", 2.0),
@@ -327,10 +329,19 @@ def in_own_process(image: Path) -> dict[str, float]:
     shown = os.environ.get("DISPLAY") or not shutil.which("xvfb-run")
     display = [] if shown else ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24"]
     words = [*display, sys.executable, "-m", "benchmarks.huge_volume", "--visit", str(image)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    # A session of its own: the display and the engine end with it.
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        said, trouble = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise SystemExit(f"{image.name} takes longer than {LIMIT_S} s") from None
+    print(trouble, file=sys.stderr)
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    figures: dict[str, float] = json.loads(said.strip().splitlines()[-1])
     return figures
 
 

@@ -9,6 +9,7 @@ unfinished prediction must say so and, resumed, equal one that was never interru
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -245,7 +246,13 @@ def tidy(path: Path) -> None:
 
 
 def run(
-    folder: Path, *, kills: int, seed: int = 0, longest_s: float = 4.0, grace_s: float = 1.0
+    folder: Path,
+    *,
+    kills: int,
+    seed: int = 0,
+    longest_s: float = 4.0,
+    grace_s: float = 1.0,
+    until: float = math.inf,
 ) -> viewer.Report:
     """Kill viewer and engine again and again; the project must survive every time.
 
@@ -259,10 +266,14 @@ def run(
         Both live for a random time up to this.
     grace_s
         Strokes older than this must be on disk.
+    until
+        ``time.monotonic()`` after which no more are begun.
     """
     context = viewer.forkserver(PRELOAD)
     path, report = make_project(folder), viewer.Report()
     for number in range(kills):
+        if time.monotonic() > until:
+            break
         before = AnnotationStore(path / "annotations.zarr", read_only=True).read(
             viewer.everything()
         )

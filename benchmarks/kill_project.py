@@ -3,19 +3,23 @@
 A child process paints, undoes, erases, saves settings, adds rounds and history, and
 tells through a pipe what it is about to do. It is killed at a random moment. Then the
 project must open; every chunk on disk must be exactly what it was after one of the
-strokes (never half of one), and no stroke older than a second may be missing. Every
-second kill hits an engine that trains and predicts as well: `benchmarks.kill_engine`.
+strokes (never half of one), and no stroke older than a second may be missing. With
+`--what engine` it hits an engine that trains and predicts as well: `benchmarks.kill_engine`.
 
-    python -m benchmarks.kill_project --kills 500
+    python -m benchmarks.kill_project --kills 300 --what paint --workers 2 --write
+    python -m benchmarks.kill_project --kills 200 --what engine --workers 2 --write
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.page import write_section
 from napari_densify.annotations import AnnotationStore
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import ClassTable
@@ -36,6 +41,11 @@ SHAPE = (4, 600, 600)
 GRACE_S = 1.0
 PAUSE_S = 0.002
 CLASSES = ClassTable.from_values(range(1, 8))
+TITLES = {
+    "both": "all",
+    "paint": "painting and saving",
+    "engine": "painting while an engine trains and predicts",
+}
 
 
 @dataclass
@@ -242,6 +252,7 @@ def run(
     seed: int = 0,
     longest_s: float = 2.5,
     grace_s: float = GRACE_S,
+    until: float = math.inf,
 ) -> Report:
     """Kill one project again and again; it must survive every time.
 
@@ -255,6 +266,8 @@ def run(
         Each child lives for a random time up to this.
     grace_s
         Strokes older than this must be on disk.
+    until
+        ``time.monotonic()`` after which no more are begun.
     """
     context = forkserver(["napari_densify.project"])
     path = folder / "kïlled project.densify"
@@ -262,6 +275,8 @@ def run(
     report = Report()
     before = np.zeros(SHAPE, np.uint8)
     for number in range(kills):
+        if time.monotonic() > until:
+            break
         ledger, killed = kill_once(path, seed * 100_000 + number, longest_s, context)
         wrong, age = check(path, before, ledger, killed)
         before = AnnotationStore(path / "annotations.zarr", read_only=True).read(everything())
@@ -276,23 +291,72 @@ def forkserver(preload: list[str]) -> Any:
     return context
 
 
+def in_parts(options: argparse.Namespace, what: str) -> Report:
+    """Share the kills among processes, each with projects and random numbers of its own."""
+    workers = options.workers
+    shares = [options.kills // workers + (i < options.kills % workers) for i in range(workers)]
+    parts = [
+        subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.kill_project", "--what", what,
+             "--kills", str(kills), "--seed", str(options.seed * workers + number),
+             "--minutes", str(options.minutes)],
+            stdout=subprocess.PIPE, text=True,
+        )
+        for number, kills in enumerate(shares)
+    ]  # fmt: skip
+    report = Report()
+    for part in parts:
+        found = json.loads(part.communicate()[0])
+        report = report.join(Report(**found | {"during": Counter(found["during"])}))
+    return report
+
+
+def in_this_process(options: argparse.Namespace, what: str) -> Report:
+    """Kill projects of one kind."""
+    from benchmarks import kill_engine  # it imports this module
+
+    act = kill_engine.run if what == "engine" else run
+    until = time.monotonic() + 60 * options.minutes
+    with tempfile.TemporaryDirectory() as folder:
+        return act(Path(folder), kills=options.kills, seed=options.seed, until=until)
+
+
+def table(report: Report, wanted: int) -> str:
+    """Markdown of an outcome."""
+    during = ", ".join(f"{n} in {name}" for name, n in sorted(report.during.items()))
+    rows = [
+        ("kill -9", f"{report.kills} of {wanted} ({during})"),
+        ("strokes painted meanwhile", f"{report.strokes:,}"),
+        ("oldest stroke lost (s)", f"{report.oldest_lost_s:.2f}"),
+        ("failures", str(len(report.failures))),
+        *((f"failure {i}", text) for i, text in enumerate(report.failures, start=1)),
+    ]
+    return "\n".join(["| | |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
+
+
 def main() -> None:
     """Print the outcome as one JSON object; exit 1 if anything was lost."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--what", choices=("both", "paint", "engine"), default="both")
+    parser.add_argument("--workers", type=int, default=1, help="so many at the same time")
+    parser.add_argument("--minutes", type=float, default=60.0, help="no kill after that")
+    parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
-    from benchmarks import kill_engine  # it imports this module
-
-    report = Report()
-    # The engine's children come first: what the fork server has loaded serves the others too.
-    for what, act in (("engine", kill_engine.run), ("paint", run)):
-        kills = options.kills // 2 if options.what == "both" else options.kills
-        if options.what in (what, "both"):
-            with tempfile.TemporaryDirectory() as folder:
-                report = report.join(act(Path(folder), kills=kills, seed=options.seed))
+    report, wanted = Report(), options.kills
+    whats = ("engine", "paint") if options.what == "both" else (options.what,)
+    options.kills = -(-options.kills // len(whats))
+    for what in whats:
+        act = in_parts if options.workers > 1 else in_this_process
+        report = report.join(act(options, what))
     print(json.dumps(report.__dict__))
+    if options.write:
+        command = f"python -m benchmarks.kill_project --kills {wanted} --what {options.what}"
+        command += f" --workers {options.workers} --minutes {options.minutes:g} --write"
+        write_section(
+            f"Kills in random moments: {TITLES[options.what]}", command, table(report, wanted)
+        )
     raise SystemExit(bool(report.failures))
 
 

@@ -44,6 +44,14 @@ def test_the_check_sees_half_a_stroke():
     assert kill_project.age_of_loss(found, states(), BOX, ledger_of(*strokes), 10.0) is None
 
 
+def test_what_was_lost_stands_in_the_table():
+    lost = kill_project.Report(kills=3, strokes=9, oldest_lost_s=1.5, failures=["kill 2: torn"])
+    text = kill_project.table(lost, wanted=5)
+    assert "| kill -9 | 3 of 5 " in text
+    assert "| failures | 1 |" in text
+    assert "kill 2: torn" in text
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
 def test_ten_kills_lose_nothing_but_the_newest_strokes(tmp_path):
     # On a machine with much else to do the writer may not get its turn within a second.

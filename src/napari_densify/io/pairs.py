@@ -109,9 +109,15 @@ def labels_beside(address: str | Path, suffixes: Sequence[str]) -> str:
         Endings of files that can be opened.
     """
     found = Address(*str(address).split("::", 1))
-    if found.is_url or found.is_glob or not found.file.exists():
+    if not found.path or found.is_url:
         return ""
-    path, endings = found.file.absolute(), tuple(suffixes)
+    try:
+        return _beside(found.file.absolute(), tuple(suffixes)) if found.file.exists() else ""
+    except OSError:  # what may not be looked at offers nothing
+        return ""
+
+
+def _beside(path: Path, endings: tuple[str, ...]) -> str:
     if _is_zarr(path):
         return _zarr_labels(path) or _sibling(path, endings)
     if path.is_dir():
