@@ -77,8 +77,9 @@ def _window(volume: Volume) -> npt.NDArray[np.float64]:
     depth = min(z, 6)
     z0, y0, x0 = (z - depth) // 2, max(0, (y - _WINDOW) // 2), max(0, (x - _WINDOW) // 2)
     box = (slice(z0, z0 + depth), slice(y0, min(y, y0 + _WINDOW)), slice(x0, min(x, x0 + _WINDOW)))
-    window = volume.read(box)[0].astype(np.float64)  # squares of large floats leave float32
-    return np.nan_to_num(window, copy=False, posinf=0.0, neginf=0.0)
+    window: npt.NDArray[np.float64] = volume.read(box)[0].astype(np.float64)
+    np.nan_to_num(window, copy=False, posinf=0.0, neginf=0.0)
+    return window  # float64: squares of large floats leave float32
 
 
 def _difference(window: npt.NDArray[np.float64], lag: int) -> float:
