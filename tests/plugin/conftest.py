@@ -16,6 +16,7 @@ from qtpy.QtTest import QTest
 
 from napari_densify.plugin import workbench
 from napari_densify.plugin.dock import DensifyDock
+from napari_densify.plugin.step import Part
 
 FAKE = [sys.executable, str(Path(__file__).parent / "fake_engine.py")]
 
@@ -72,6 +73,7 @@ def hands(dock, viewer, qtbot, image_file, balls) -> SimpleNamespace:
     _, truth = balls
 
     def click(widget) -> None:
+        unfold(widget)
         qtbot.waitUntil(lambda: widget.isVisible() and widget.isEnabled(), timeout=10000)
         qtbot.wait(20)  # the layout settles
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
@@ -119,6 +121,15 @@ def hands(dock, viewer, qtbot, image_file, balls) -> SimpleNamespace:
         click=click, open_project=open_project, stroke=stroke, paint=paint, idle=idle,
         bench=bench, session=bench.session, dock=dock, truth=truth, pixel=pixel,
     )  # fmt: skip
+
+
+def unfold(widget) -> None:
+    """Click on the titles of the folded parts that a widget lies in."""
+    above = widget.parent()
+    while above is not None:
+        if isinstance(above, Part) and not above.isExpanded():
+            QTest.mouseClick(above.toggleButton(), Qt.MouseButton.LeftButton)
+        above = above.parent()
 
 
 def runs(row: np.ndarray) -> list[list[int]]:

@@ -28,9 +28,11 @@ def open_nuclei() -> list[LayerData]:
 
 def _layers(files: SampleFiles) -> list[LayerData]:
     place = {"scale": files.spacing, "units": NM}
+    classes = files.classes.model_dump(mode="json")
+    metadata = {"source": str(files.image), "densify_classes": classes}
     image = (
         tifffile.imread(files.image),
-        {"name": files.title, "metadata": {"source": str(files.image)}, **place},
+        {"name": files.title, "metadata": metadata, **place},
         "image",
     )
     layers = [

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_densify.plugin.painter import KEYS
-from napari_densify.plugin.step import Step, button, hint
+from napari_densify.plugin.step import Step, button, collapsible, hint
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["AidsPanel"]
 
-AIDS = (
+AIDS = (("fill", "Rest is background", "Paint what is unpainted of this slice as background"),)
+MORE = (
     ("accept", "Accept slice", "Copy the prediction shown into the unpainted rest of this slice"),
-    ("fill", "Rest is background", "Paint what is unpainted of this slice as background"),
     ("brush", "Copy by brush", "Paint with the prediction shown: what the brush runs over is "
      "copied, where nothing is painted yet"),
     ("object", "Copy object", "Click on predicted objects of this slice to copy them; the key "
@@ -27,7 +28,7 @@ AIDS = (
 
 
 class AidsPanel(Step):
-    """Two columns of buttons, each with its key; a row for a proposal when there is one."""
+    """Buttons with their keys, most of them folded; a row for a proposal when there is one."""
 
     title = "Aids"
 
@@ -43,37 +44,35 @@ class AidsPanel(Step):
         self.listen(self.proposal.changed, self._sync_proposal)
 
     def _build_buttons(self) -> None:
+        self.aids: dict[str, QPushButton] = {}
+        undo = button(
+            "Undo (Ctrl+Z)", "Take the last stroke or aid back", self._undo, name="aid-undo"
+        )
+        self.body.addLayout(_two_columns([*map(self._aid, AIDS), undo]))
+        self.aids["undo"] = undo
+        more = QWidget()
+        more.setLayout(_two_columns([self._aid(row) for row in MORE]))
+        for name in ("brush", "object"):
+            self.aids[name].setCheckable(True)
+        self.body.addWidget(collapsible("More painting tools", more))
+
+    def _aid(self, row: tuple[str, str, str]) -> QPushButton:
+        name, text, tip = row
         painter = self.painter
-        actions = {
+        action = {
             "accept": painter.accept_slice,
             "fill": painter.fill_rest,
             "brush": painter.toggle_brush,
             "object": painter.toggle_pick,
             "propose": self.proposal.make,
             "erase": painter.erase_slice,
-        }
-        grid = QGridLayout()
-        grid.setSpacing(4)
-        self.aids = {}
-        for number, (name, text, tip) in enumerate(AIDS):
-            made = self._aid(name, text, tip, actions[name])
-            grid.addWidget(made, number // 2, number % 2)
-        for name in ("brush", "object"):
-            self.aids[name].setCheckable(True)
-        undo = button("Undo", "Take the last stroke or aid back (Ctrl+Z)", self._undo)
-        undo.setObjectName("aid-undo")
-        self.aids["undo"] = undo
-        grid.addWidget(undo, len(AIDS) // 2, 0, 1, 2)
-        self.body.addLayout(grid)
-
-    def _aid(self, name: str, text: str, tip: str, action: Any) -> Any:
+        }[name]
         made = button(
             f"{text} ({KEYS[name].replace('-', '+')})",
             f"{tip} (key {KEYS[name].replace('-', '+')}; one undo step)",
             lambda: self._do(action),
             name=f"aid-{name}",
         )
-        made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.aids[name] = made
         return made
 
@@ -116,3 +115,13 @@ class AidsPanel(Step):
 
     def _undo(self) -> None:
         self._do(self.painter.undo)
+
+
+def _two_columns(buttons: Sequence[QPushButton]) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setSpacing(4)
+    for number, made in enumerate(buttons):
+        made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        grid.addWidget(made, number // 2, number % 2)
+    return grid

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_densify.core.errors import InputError
+from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
 from napari_densify.io import open_image
 from napari_densify.plugin.layers import spacing_of
@@ -17,7 +18,10 @@ from napari_densify.plugin.session import default_folder
 from napari_densify.plugin.words import say_bytes
 from napari_densify.project import Project, same_image
 
-__all__ = ["Candidate", "candidate_of", "choose_part", "make_project"]
+__all__ = ["CLASSES", "Candidate", "candidate_of", "choose_part", "make_project"]
+
+CLASSES = "densify_classes"
+"""Key of a layer's metadata: the class table that goes with it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Candidate:
         Those that the network gets, where it is more than ``channel`` alone.
     level
         Pyramid level of ``address`` to work on; ``array`` is that level.
+    classes
+        Class table that a project begins with; None for the usual one.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Candidate:
     channel: int | None = None
     channels: tuple[int, ...] = ()
     level: int = 0
+    classes: ClassTable | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -110,7 +117,13 @@ def candidate_of(layer: Any) -> Candidate:
     meta = layer.metadata
     address = meta.get("densify_source") or meta.get("source") or layer.source.path or ""
     return Candidate(
-        layer.name, array, str(address), spacing, known, channel=meta.get("densify_channel")
+        layer.name,
+        array,
+        str(address),
+        spacing,
+        known,
+        channel=meta.get("densify_channel"),
+        classes=ClassTable.model_validate(meta[CLASSES]) if CLASSES in meta else None,
     )
 
 
@@ -170,6 +183,7 @@ def make_project(
         image=candidate.address if kept else "",
         spacing=candidate.spacing,
         spacing_known=candidate.spacing_known,
+        classes=candidate.classes,
         level=candidate.level if kept else 0,
         channels=(candidate.channels or alone) if kept else None,
     )

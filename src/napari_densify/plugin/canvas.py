@@ -120,11 +120,12 @@ class Canvas(QObject):
         layer = self.paint_layer
         if layer is None:
             layer = self._new_paint_layer()
+            layer.selected_label = self.session.classes.values[-1]
             self.viewer.add_layer(layer)
             self._follow(layer)
             self.paint_layer_shown.emit(layer)
+        layer.visible = True
         self.viewer.layers.selection.active = layer
-        layer.selected_label = self.session.classes.values[-1]
         if layer.editable:
             layer.mode = "paint"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QSizePolicy
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy
 
 from napari_densify.plugin.engine_choice import keep_link
 from napari_densify.plugin.engine_dialog import EngineDialog
+from napari_densify.plugin.foot import Foot
 from napari_densify.plugin.step import Panel, Part, Step, button, collapsible, hint
 from napari_densify.plugin.step_annotate import AnnotateStep
 from napari_densify.plugin.step_compare import CompareStep
@@ -26,22 +27,15 @@ __all__ = [
 ]
 
 STEPS: tuple[type[Step], ...] = (VolumeStep, AnnotateStep, TrainStep, PredictStep, CompareStep)
-ICONS = {"info": "✓", "warning": "⚠", "error": "✕"}
 
 
-class StatusStep(Step):
-    """The foot of every dock: the last word to the user, and the engine's state."""
+class EngineStep(Step):
+    """The last line of every dock: the engine's state, and its memory given back."""
 
-    title = "Status"
+    title = "Engine"
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
-        line = QFrame()
-        line.setFrameShape(QFrame.Shape.HLine)
-        self.body.addWidget(line)
-        self.message = hint("", name="message")
-        self.message.hide()
-        self.body.addWidget(self.message)
         row = QHBoxLayout()
         self.engine = hint("", name="engine")
         self.engine.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
@@ -62,13 +56,8 @@ class StatusStep(Step):
         row.addWidget(self.free)
         self.body.addLayout(row)
         self._sync()
-        self.listen(self.session.said, self._say)
         self.listen(self.session.job_changed, self._sync)
         self.listen(bench.client.state_changed, self._sync)
-
-    def _say(self, level: str, text: str) -> None:
-        self.message.setText(f"{ICONS[level]} {text}")
-        self.message.show()
 
     def _sync(self, *_: Any) -> None:
         client = self.bench.client
@@ -106,11 +95,12 @@ class DensifyDock(Panel):
             part.setObjectName(f"part-{step.title.lower()}")
             self.parts[step.title] = part
             self.column.addWidget(part)
-        status = StatusStep(self.bench)
-        self.steps.append(status)
-        self.column.addWidget(status)
+        engine = EngineStep(self.bench)
+        self.steps.append(engine)
+        self.column.addWidget(engine)
         self.column.addStretch(1)
-        status.listen(self.bench.session.project_changed, self._unfold)
+        self.add_foot(Foot(self.bench))
+        engine.listen(self.bench.session.project_changed, self._unfold)
         self._unfold()
 
     def step(self, title: str) -> Step:
@@ -136,10 +126,11 @@ class _StepDock(Panel):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
-        for step in (self.step_class(self.bench), StatusStep(self.bench)):
+        for step in (self.step_class(self.bench), EngineStep(self.bench)):
             self.steps.append(step)
             self.column.addWidget(step)
         self.column.addStretch(1)
+        self.add_foot(Foot(self.bench))
 
 
 class VolumeDock(_StepDock):

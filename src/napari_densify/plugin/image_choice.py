@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QWidget
+from superqt.utils import QFlowLayout
 
 __all__ = ["ImageChoice"]
 
@@ -21,7 +22,7 @@ class ImageChoice(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         self.boxes: dict[int, QCheckBox] = {}
-        self._row = QHBoxLayout()
+        self._row = QFlowLayout()
         self._channels = QWidget()
         self._channels.setLayout(self._row)
         self._row.setContentsMargins(0, 0, 0, 0)

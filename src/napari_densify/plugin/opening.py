@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QWidget
 
+from napari_densify.core.errors import InputError
 from napari_densify.data import sample_files
+from napari_densify.io import can_open
+from napari_densify.plugin.candidates import CLASSES
 from napari_densify.plugin.image_finder import ImageFinder
 from napari_densify.plugin.step import button
 from napari_densify.plugin.workbench import Workbench
@@ -49,11 +53,25 @@ class OpenRow(QWidget):
         if (Path(path) / "project.json").is_file():
             self.bench.open_project(Path(path))
         else:
-            self.bench.canvas.viewer.open(path, plugin=PLUGIN)
+            self.bench.attempt(self._open, Path(path))
+
+    def _open(self, path: Path, **attributes: Any) -> None:
+        if not path.exists():
+            raise InputError("there is no such file", where=str(path))
+        if not can_open(str(path)):
+            raise InputError(
+                "this is no volume that Densify reads",
+                where=path.name,
+                mend="save it as TIFF or OME-Zarr",
+            )
+        self.bench.canvas.viewer.open(str(path), plugin=PLUGIN, **attributes)
 
     def open_sample(self, key: str) -> None:
         """Open the image of a bundled volume."""
-        self.bench.canvas.viewer.open(str(sample_files(key).image), plugin=PLUGIN)
+        files = sample_files(key)
+        classes = files.classes.model_dump(mode="json")
+        for layer in self.bench.canvas.viewer.open(str(files.image), plugin=PLUGIN, name=key):
+            layer.metadata[CLASSES] = classes
 
     def _ask_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a volume")

@@ -6,12 +6,14 @@ part of it changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
 
+from napari_densify import data
 from napari_densify.annotations import PaintedArray
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
@@ -67,15 +69,19 @@ class Session(JobDesk):
 
     def close(self) -> None:
         """Put all strokes on disk and let others change the project."""
-        if self.project is None:
-            return
+        if self.project is not None:
+            self.end()
+            self.clear_results()
+            self.round_number = self.start_from = 0
+            self._announce_project()
+
+    def end(self) -> None:
+        """Do the same without telling anybody: widgets that listen may be gone already."""
         if self.paint is not None:
             self.paint.close()
-        self.project.close()
+        if self.project is not None:
+            self.project.close()
         self.project, self.paint = None, None
-        self.clear_results()
-        self.round_number = self.start_from = 0
-        self._announce_project()
 
     def _announce_project(self) -> None:
         for signal in (self.project_changed, self.classes_changed, self.paint_changed):
@@ -208,8 +214,13 @@ class Session(JobDesk):
 
 
 def default_folder(name: str, source: str) -> Path:
-    """Where a new project is proposed: beside the file, else in the home folder."""
+    """Where a new project is proposed: beside the file if that can be, else in the home folder."""
     path = Path(source.partition("::")[0]) if source and "://" not in source else None
-    stem = (path.name if path else name).split(".")[0] or "volume"
-    parent = path.parent if path and path.parent.is_dir() else Path.home() / "Densify"
-    return parent / f"{stem}.densify"
+    if path is None or not _is_the_users(path.parent):
+        return Path.home() / "Densify" / f"{name.split('.')[0] or 'volume'}.densify"
+    return path.parent / f"{path.name.split('.')[0] or 'volume'}.densify"
+
+
+def _is_the_users(folder: Path) -> bool:
+    """Whether projects can be made in a folder; bundled samples lie in the installed package."""
+    return os.access(folder, os.W_OK) and not folder.is_relative_to(Path(data.__file__).parent)

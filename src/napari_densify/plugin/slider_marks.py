@@ -70,7 +70,8 @@ class SliderMarks(QObject):
         self.strip.show_current(self.bench.canvas.current_slice)
         dims = self.bench.canvas.viewer.dims
         through_z = dims.ndim >= 3 and dims.ndim - 3 not in dims.displayed
-        self.holder.setVisible(through_z and session.shape[0] > 1 and bool(slices or suggested))
+        # Room from the start: the image must not move under the first stroke.
+        self.holder.setVisible(through_z and session.shape[0] > 1)
         self._align()
 
     def _align(self) -> None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
+    QScrollBar,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -61,8 +62,8 @@ class Step(QWidget):
         links.clear()
 
 
-class Panel(QScrollArea):
-    """A dock widget that scrolls, and that lets go of everything when its dock closes."""
+class Panel(QWidget):
+    """Steps that scroll over a foot that stays; lets go of everything when its dock closes."""
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -75,19 +76,40 @@ class Panel(QScrollArea):
         self._open = True
         self._docked = False
         self._shown = False
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumWidth(_WIDTH)
-        self.content = QWidget()
-        self.column = QVBoxLayout(self.content)
+        self._build()
+
+    def _build(self) -> None:
+        self.scroll = QScrollArea()
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        content = QWidget()
+        self.column = QVBoxLayout(content)
         self.column.setContentsMargins(4, 4, 4, 4)
         self.column.setSpacing(2)
-        self.setWidget(self.content)
+        self.scroll.setWidget(content)
+        self.around = QVBoxLayout(self)
+        self.around.setContentsMargins(0, 0, 0, 0)
+        self.around.setSpacing(0)
+        self.around.addWidget(self.scroll, 1)
+
+    def add_foot(self, foot: Step) -> None:
+        """Put a step beneath what scrolls."""
+        self.steps.append(foot)
+        self.around.addWidget(foot)
 
     def sizeHint(self) -> QSize:
         """As narrow as its widgets allow: the width is the image's."""
         return QSize(_WIDTH, super().sizeHint().height())
+
+    def ensureWidgetVisible(self, widget: QWidget) -> None:
+        """Scroll to a widget."""
+        self.scroll.ensureWidgetVisible(widget)
+
+    def verticalScrollBar(self) -> QScrollBar:
+        """Bar that scrolls the steps."""
+        return self.scroll.verticalScrollBar()
 
     def event(self, event: QEvent) -> bool:
         """Notice that napari took the dock away (it gives no other sign)."""

@@ -12,6 +12,7 @@ from napari_densify.core.labels import ClassTable
 from napari_densify.plugin.advice import say_coverage, say_suggestion
 from napari_densify.plugin.aids_panel import AidsPanel
 from napari_densify.plugin.class_table import ClassTableWidget, add_class, remove_class
+from napari_densify.plugin.hindrance import hindrance
 from napari_densify.plugin.import_dialog import ImportDialog
 from napari_densify.plugin.labels_beside import LabelsBeside
 from napari_densify.plugin.layer_import import LayerImport
@@ -41,6 +42,13 @@ class AnnotateStep(Step):
         self.listen(self.session.paint_changed, self._sync)
         self.listen(self.canvas.slice_changed, self._sync_slice)
         self.listen(self.canvas.class_chosen, self.table.choose)
+        layers = self.canvas.viewer.layers
+        for event in (
+            layers.events.inserted,
+            layers.events.removed,
+            layers.selection.events.active,
+        ):
+            self.listen(event, self._sync_paintable)
 
     def _build_classes(self) -> None:
         self.table = ClassTableWidget()
@@ -99,18 +107,18 @@ class AnnotateStep(Step):
             self._ask_import,
             name="import-annotations",
         )
-        self.body.addWidget(self.take)
         self.beside = LabelsBeside(self.bench.importer)
-        self.body.addWidget(self.beside)
         self.listen(self.session.project_changed, self.beside.sync)
         self.take_layer = LayerImport(self.bench.importer)
-        self.body.addWidget(self.take_layer)
+        row = QHBoxLayout()
+        row.addWidget(self.take)
+        row.addWidget(self.take_layer)
+        self.body.addLayout(row)
+        self.body.addWidget(self.beside)
         self.listen(self.canvas.viewer.layers.events.inserted, self.take_layer.sync)
         self.listen(self.canvas.viewer.layers.events.removed, self.take_layer.sync)
         self.listen(self.bench.importer.read, self._show_import)
         self.listen(self.bench.importer.busy_changed, self._sync_import)
-        self.advice = hint("", name="advice")
-        self.body.addWidget(self.advice)
 
     def let_go(self) -> None:
         """Disconnect the buttons of the aids and take the marks of the slider away too."""
@@ -134,9 +142,13 @@ class AnnotateStep(Step):
         self.coverage.setText(
             say_coverage(slices, session.shape, session.held_out) if opened else ""
         )
-        self.advice.setText(session.advice())
-        self.advice.setVisible(bool(session.advice()))
+        self._sync_paintable()
         self._sync_slice(self.canvas.current_slice)
+
+    def _sync_paintable(self, *_: Any) -> None:
+        """Offer the way back to the paint where strokes would go elsewhere."""
+        opened = self.session.project is not None
+        self.bring_back.setVisible(opened and bool(hindrance(self.canvas)))
 
     def _sync_slice(self, z: int) -> None:
         session = self.session

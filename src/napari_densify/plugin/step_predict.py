@@ -13,6 +13,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.plugin.form import SettingsForm
 from napari_densify.plugin.job_bar import JobBar
 from napari_densify.plugin.rounds_panel import RoundsPanel
+from napari_densify.plugin.saving import SaveLabels
 from napari_densify.plugin.step import Step, button, collapsible, hint
 from napari_densify.plugin.words import say_prediction
 from napari_densify.plugin.workbench import Workbench
@@ -82,8 +83,12 @@ class PredictStep(Step):
         self.bar = JobBar(self.bench, "predict", start, working="Predicting…")
         self.predict, self.stop = self.bar.start, self.bar.stop
         self.before = hint("", name="predict-before")
-        self.body.addWidget(self.before)
-        self.body.addWidget(self.bar)
+        self.save = SaveLabels(self.bench)
+        for widget in (self.before, self.bar, self.save):
+            self.body.addWidget(widget)
+        layers = self.bench.canvas.viewer.layers
+        for event in (layers.events.inserted, layers.events.removed):
+            self.listen(event, self.save.sync)
 
     # sync
 
@@ -116,6 +121,7 @@ class PredictStep(Step):
         trained = self.session.project is not None and bool(self.rounds.rounds())
         self.bar.sync()
         self.predict.setEnabled(self.session.job is None and trained)
+        self.save.sync()
 
     # clicks
 

@@ -143,8 +143,8 @@ class TrainStep(Step):
         self._sync_before()
 
     def _sync_before(self, *_: Any) -> None:
-        opened = self.session.project is not None
-        text = say_estimate(self.session.estimate, self.session.train_settings) if opened else ""
+        idle = self.session.project is not None and self.session.job is None
+        text = say_estimate(self.session.estimate, self.session.train_settings) if idle else ""
         self.before.setText(text)
         self.before.setVisible(bool(text))
 
@@ -164,8 +164,7 @@ class TrainStep(Step):
         self.finish.setVisible(bool(held) and trained)
         self.leave_out.setVisible(not held and len(session.slice_counts()) > 1)
         if session.job is None:
-            self.status.setText(session.advice())
-            self.status.setVisible(bool(self.status.text()))
+            self.status.hide()
 
     def _sync_job(self, *_: Any) -> None:
         job = self.session.job
@@ -177,6 +176,7 @@ class TrainStep(Step):
         self.pause.setVisible(training)
         self.stop.setVisible(training)
         self.progress.setVisible(training)
+        self._sync_before()
         if job is None:
             self._sync_paint()
             return
@@ -184,7 +184,7 @@ class TrainStep(Step):
         self.stop.setEnabled(not job.stopping)
         self.progress.setValue(round(1000 * (job.fraction or 0)))
         self.status.setText(job.status)
-        self.status.setVisible(True)
+        self.status.setVisible(training)
 
     def _sync_training(self, *_: Any) -> None:
         log = self.session.training

@@ -180,6 +180,7 @@ class VolumeStep(Step):
         self.sources.setVisible(not opened)
         for widget in (self.layer, self.folder, self._choose, self.part):
             widget.setEnabled(not opened and not busy)
+        self.size.setEnabled(opened or candidate is not None)
         if project is not None:
             self.folder.setText(str(project.path))
             self.size.show_value(project.spacing)
@@ -203,7 +204,7 @@ class VolumeStep(Step):
             known = project.document.spacing_known
             return "" if known else "The voxel size is assumed: enter it above if you know it."
         if candidate is None:
-            return self._refusal or "Open a file or drop one on the viewer; any image layer serves."
+            return self._refusal
         notes = []
         if self._exists():
             notes.append("This project exists already: its strokes will be there.")

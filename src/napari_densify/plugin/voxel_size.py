@@ -28,8 +28,9 @@ class VoxelSize(QWidget):
 
     def _box(self, axis: str) -> QDoubleSpinBox:
         box = QDoubleSpinBox()
-        box.setRange(1e-3, 1e9)
+        box.setRange(0.01, 1e9)
         box.setDecimals(2)
+        box.setSpecialValueText("–")  # nothing is chosen yet: no voxel is a tenth of an atom
         # napari's style wants wide boxes, Qt room for the largest number there could be.
         box.setStyleSheet("QDoubleSpinBox { min-width: 48px; padding: 0px 4px; }")
         box.setMinimumWidth(56)

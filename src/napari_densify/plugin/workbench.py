@@ -136,7 +136,7 @@ class Workbench(JobRunner):
         self.activity.close()
         self._counting.stop()
         self.client.close()
-        self.session.close()
+        self.session.end()
 
     # words for the user
 
