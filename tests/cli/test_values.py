@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from napari_densify.cli.values import (
+    given,
+    only_one,
     parse_channels,
     parse_duration,
     parse_names,
@@ -64,3 +66,15 @@ def test_channels_and_names():
     assert parse_names("otsu, watershed,") == ("otsu", "watershed")
     with pytest.raises(InputError, match="--channels"):
         parse_channels("red")
+
+
+def test_an_option_left_out_is_none():
+    assert given(parse_duration, "") is None
+    assert given(parse_duration, "2m") == 120
+
+
+def test_a_second_label_file_of_one_image_is_refused():
+    assert only_one([]) == ""
+    assert only_one(["a.tif"]) == "a.tif"
+    with pytest.raises(InputError, match="2 label files for one image"):
+        only_one(["a.tif", "b.tif"])

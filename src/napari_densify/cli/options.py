@@ -1,4 +1,4 @@
-"""Options that several commands share, declared once."""
+"""Options that several commands share, or of commands that have many, declared once."""
 
 from __future__ import annotations
 
@@ -10,20 +10,38 @@ __all__ = [
     "Annotations",
     "Budget",
     "Channels",
+    "Cluster",
     "Device",
+    "FromNetwork",
     "HeldOut",
     "Image",
     "Images",
+    "ImportMap",
+    "ImportOutput",
+    "ImportSource",
+    "ImportTable",
+    "ImportZero",
     "Init",
     "Json",
+    "LabelsOut",
     "LeaveOneOut",
     "Level",
+    "ListMethods",
+    "MadeOn",
+    "Method",
     "Overrides",
+    "PartOf",
+    "PredictionOut",
     "Preset",
+    "Probabilities",
+    "Replace",
+    "ResumePrediction",
     "ResumeTraining",
     "Seed",
     "Spacing",
     "Steps",
+    "Tune",
+    "Uncertainty",
     "Zero",
 ]
 
@@ -86,4 +104,63 @@ LeaveOneOut = Annotated[
 Level = Annotated[int, typer.Option(metavar="N", help="Level of a multiscale image.")]
 Channels = Annotated[
     str, typer.Option(metavar="LIST", help="Image channels to see: 0,2; default all.")
+]
+
+PredictionOut = Annotated[
+    str,
+    typer.Option(
+        "-o", "--output", metavar="OUT", help="OUT.tif, OUT.zarr, or a folder for several."
+    ),
+]
+Probabilities = Annotated[
+    str, typer.Option(metavar="P.zarr", help="Write probabilities too (uint8, 255 is 1).")
+]
+Uncertainty = Annotated[
+    str, typer.Option(metavar="U.zarr", help="Write uncertainty too (uint8, 255 is most).")
+]
+PartOf = Annotated[
+    str, typer.Option(metavar="z0:z1,y0:y1,x0:x1", help="Only this part, in voxels.")
+]
+ResumePrediction = Annotated[
+    bool, typer.Option("--resume", help="Keep the blocks that an earlier run has written.")
+]
+Cluster = Annotated[
+    str, typer.Option(metavar="WHERE", help="dask: local, the scheduler's address, or slurm.")
+]
+
+Method = Annotated[str, typer.Argument(metavar="METHOD", help="Name from --list.")]
+LabelsOut = Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="Labels to write.")]
+FromNetwork = Annotated[
+    str,
+    typer.Option(metavar="P", help="A network's probabilities, for methods that work on them."),
+]
+Tune = Annotated[bool, typer.Option("--tune", help="Search the parameters on the paint first.")]
+ListMethods = Annotated[bool, typer.Option("--list", help="List the methods and their parameters.")]
+
+ImportSource = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Label image, colour-coded mask, ilastik project, COCO file, napari shapes.",
+    ),
+]
+ImportOutput = Annotated[
+    str,
+    typer.Option(
+        "-o", "--output", metavar="OUT", help="Label file or project; without it: only look."
+    ),
+]
+MadeOn = Annotated[str, typer.Option(metavar="IMAGE", help="What the annotations were made on.")]
+ImportZero = Annotated[
+    str, typer.Option(metavar="MEANING", help="What 0 or black means: unlabelled, background.")
+]
+ImportMap = Annotated[
+    list[str],
+    typer.Option("--map", metavar="ITEM=VALUE...", help="What an item becomes; 0 unlabelled."),
+]
+ImportTable = Annotated[
+    str, typer.Option(metavar="CSV", help="The same as a table: item, value, name.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Change what is painted in the project already.")
 ]

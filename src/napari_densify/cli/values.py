@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 from napari_densify.core.errors import InputError
 
 __all__ = [
+    "given",
+    "only_one",
     "parse_channels",
     "parse_duration",
     "parse_names",
@@ -17,8 +20,30 @@ __all__ = [
     "parse_zero",
 ]
 
+T = TypeVar("T")
+
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NANOMETRES = {"": 1.0, "nm": 1.0, "um": 1e3, "µm": 1e3, "μm": 1e3, "mm": 1e6}
+
+
+def given(parse: Callable[[str], T], text: str) -> T | None:
+    """Parse an option; None where it is left out."""
+    return parse(text) if text else None
+
+
+def only_one(annotations: Sequence[str]) -> str:
+    """Labels of a command that takes one image; empty where there are none.
+
+    Raises
+    ------
+    InputError
+        If there are several: none of them is left out silently.
+    """
+    if len(annotations) > 1:
+        raise InputError(
+            f"{len(annotations)} label files for one image", where="--annotations", mend="give one"
+        )
+    return annotations[0] if annotations else ""
 
 
 def parse_duration(text: str) -> float:

@@ -11,12 +11,17 @@ from napari_densify.cli.options import (
     Annotations,
     Budget,
     Device,
+    FromNetwork,
     HeldOut,
     Image,
     Json,
+    LabelsOut,
+    ListMethods,
+    Method,
     Overrides,
     Seed,
     Spacing,
+    Tune,
     Zero,
 )
 from napari_densify.cli.run import run
@@ -28,6 +33,8 @@ from napari_densify.cli.tables import (
     show_scores,
 )
 from napari_densify.cli.values import (
+    given,
+    only_one,
     parse_duration,
     parse_names,
     parse_slices,
@@ -47,25 +54,16 @@ from napari_densify.core.settings import parse_pairs
 
 @app.command()
 def classical(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="Name from --list.")] = "",
+    method: Method = "",
     image: Image = "",
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="OUT", help="Labels to write.")
-    ] = "",
+    output: LabelsOut = "",
     annotations: Annotations = [],  # noqa: B006
     overrides: Overrides = [],  # noqa: B006
-    probabilities: Annotated[
-        str,
-        typer.Option(metavar="P", help="A network's probabilities, for methods that work on them."),
-    ] = "",
+    probabilities: FromNetwork = "",
     held_out: HeldOut = "",
-    tune: Annotated[
-        bool, typer.Option("--tune", help="Search the parameters on the paint first.")
-    ] = False,
+    tune: Tune = False,
     spacing: Spacing = "",
-    list_methods: Annotated[
-        bool, typer.Option("--list", help="List the methods and their parameters.")
-    ] = False,
+    list_methods: ListMethods = False,
     json: Json = False,
 ) -> None:
     """Run one classical method."""
@@ -83,12 +81,12 @@ def classical(
             method=method,
             image=image,
             output=output,
-            annotations=annotations[0] if annotations else "",
+            annotations=only_one(annotations),
             probabilities=probabilities,
             held_out=parse_slices(held_out),
             parameters=parse_pairs(overrides),
             tune=tune,
-            spacing=parse_spacing(spacing) if spacing else None,
+            spacing=given(parse_spacing, spacing),
         )
 
     raise typer.Exit(run(request, show_labels, as_json=json))
@@ -112,7 +110,7 @@ def evaluate(
         return EvaluateRequest(
             prediction=prediction,
             truth=truth,
-            annotations=annotations[0] if annotations else "",
+            annotations=only_one(annotations),
             zero=parse_zero(zero),
             mask=mask,
             instances=instances,
@@ -146,17 +144,17 @@ def compare(
     def request() -> CompareRequest:
         return CompareRequest(
             image=image,
-            annotations=annotations[0] if annotations else "",
+            annotations=only_one(annotations),
             output=output,
             truth=truth,
             methods=parse_names(methods),
             models=tuple(model),
-            budget_s=parse_duration(budget) if budget else None,
+            budget_s=given(parse_duration, budget),
             held_out=parse_slices(held_out),
             zero=parse_zero(zero),
             device=device,
             seed=seed,
-            spacing=parse_spacing(spacing) if spacing else None,
+            spacing=given(parse_spacing, spacing),
         )
 
     raise typer.Exit(run(request, show_comparison, as_json=json))

@@ -11,6 +11,7 @@ from napari_densify.cli.options import (
     Annotations,
     Budget,
     Channels,
+    Cluster,
     Device,
     HeldOut,
     Images,
@@ -19,11 +20,16 @@ from napari_densify.cli.options import (
     LeaveOneOut,
     Level,
     Overrides,
+    PartOf,
+    PredictionOut,
     Preset,
+    Probabilities,
+    ResumePrediction,
     ResumeTraining,
     Seed,
     Spacing,
     Steps,
+    Uncertainty,
 )
 from napari_densify.cli.run import run
 from napari_densify.cli.tables import (
@@ -33,6 +39,7 @@ from napari_densify.cli.tables import (
     show_training,
 )
 from napari_densify.cli.values import (
+    given,
     parse_channels,
     parse_duration,
     parse_slices,
@@ -87,7 +94,7 @@ def train(
             resume=resume,
             leave_one_out=leave_one_out,
             settings=train_settings(wishes, budget, held_out, channels, overrides),
-            spacing=parse_spacing(spacing) if spacing else None,
+            spacing=given(parse_spacing, spacing),
         )
 
     raise typer.Exit(run(request, show_training, as_json=json))
@@ -106,9 +113,9 @@ def train_settings(
     if budget and wishes["steps"]:
         raise InputError("give --budget or --steps, not both", where="densify train")
     parsed = {
-        "budget_s": parse_duration(budget) if budget else None,
+        "budget_s": given(parse_duration, budget),
         "held_out": parse_slices(held_out),
-        "channels": parse_channels(channels) if channels else None,
+        "channels": given(parse_channels, channels),
     }
     settings = validated(TrainSettings, {**wishes, **parsed}, where="densify train")
     return apply_overrides(settings, overrides)
@@ -138,7 +145,7 @@ def augment(
             annotations=tuple(annotations),
             output=output,
             settings=apply_overrides(settings, overrides),
-            spacing=parse_spacing(spacing) if spacing else None,
+            spacing=given(parse_spacing, spacing),
             count=count,
         )
 
@@ -149,28 +156,13 @@ def augment(
 def predict(
     images: Images,
     model: Annotated[str, typer.Option(metavar="MODEL", help="Trained model.")],
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o", "--output", metavar="OUT", help="OUT.tif, OUT.zarr, or a folder for several."
-        ),
-    ],
-    probabilities: Annotated[
-        str, typer.Option(metavar="P.zarr", help="Write probabilities too (uint8, 255 is 1).")
-    ] = "",
-    uncertainty: Annotated[
-        str, typer.Option(metavar="U.zarr", help="Write uncertainty too (uint8, 255 is most).")
-    ] = "",
+    output: PredictionOut,
+    probabilities: Probabilities = "",
+    uncertainty: Uncertainty = "",
     device: Device = "auto",
-    region: Annotated[
-        str, typer.Option(metavar="z0:z1,y0:y1,x0:x1", help="Only this part, in voxels.")
-    ] = "",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the blocks that an earlier run has written.")
-    ] = False,
-    cluster: Annotated[
-        str, typer.Option(metavar="WHERE", help="dask: local, the scheduler's address, or slurm.")
-    ] = "",
+    region: PartOf = "",
+    resume: ResumePrediction = False,
+    cluster: Cluster = "",
     spacing: Spacing = "",
     overrides: Overrides = [],  # noqa: B006
     json: Json = False,
@@ -186,7 +178,7 @@ def predict(
             probabilities=probabilities,
             uncertainty=uncertainty,
             settings=apply_overrides(settings, overrides),
-            spacing=parse_spacing(spacing) if spacing else None,
+            spacing=given(parse_spacing, spacing),
             cluster=cluster,
         )
 

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from napari_densify.cli.app import app
-from napari_densify.cli.options import Annotations, Image, Json, Seed, Spacing
+from napari_densify.cli.options import (
+    Annotations,
+    Image,
+    ImportMap,
+    ImportOutput,
+    ImportSource,
+    ImportTable,
+    ImportZero,
+    Json,
+    MadeOn,
+    Replace,
+    Seed,
+    Spacing,
+)
 from napari_densify.cli.run import run
 from napari_densify.cli.tables import (
     show_import,
@@ -16,7 +29,12 @@ from napari_densify.cli.tables import (
     show_replay,
     show_suggestions,
 )
-from napari_densify.cli.values import parse_spacing, parse_unpainted
+from napari_densify.cli.values import (
+    given,
+    only_one,
+    parse_spacing,
+    parse_unpainted,
+)
 from napari_densify.core.requests import (
     ImportRequest,
     InfoRequest,
@@ -39,7 +57,7 @@ def info(
     """Print shape, dtype, voxel size, chunks, and an estimate of memory and time."""
 
     def request() -> InfoRequest:
-        size = parse_spacing(spacing) if spacing else None
+        size = given(parse_spacing, spacing)
         return InfoRequest(image=image, spacing=size, methods=methods)
 
     raise typer.Exit(run(request, show_info, as_json=json))
@@ -64,35 +82,13 @@ def relocate(
 
 @app.command("import")
 def import_(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Label image, colour-coded mask, ilastik project, COCO file, napari shapes.",
-        ),
-    ],
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o", "--output", metavar="OUT", help="Label file or project; without it: only look."
-        ),
-    ] = "",
-    image: Annotated[
-        str, typer.Option(metavar="IMAGE", help="What the annotations were made on.")
-    ] = "",
-    zero: Annotated[
-        str, typer.Option(metavar="MEANING", help="What 0 or black means: unlabelled, background.")
-    ] = "unlabelled",
-    map_: Annotated[
-        list[str],
-        typer.Option("--map", metavar="ITEM=VALUE...", help="What an item becomes; 0 unlabelled."),
-    ] = [],  # noqa: B006
-    table: Annotated[
-        str, typer.Option(metavar="CSV", help="The same as a table: item, value, name.")
-    ] = "",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Change what is painted in the project already.")
-    ] = False,
+    source: ImportSource,
+    output: ImportOutput = "",
+    image: MadeOn = "",
+    zero: ImportZero = "unlabelled",
+    map_: ImportMap = [],  # noqa: B006
+    table: ImportTable = "",
+    replace: Replace = False,
     json: Json = False,
 ) -> None:
     """Make labels of annotations from other programs, or say what they would become."""
@@ -125,7 +121,7 @@ def suggest(
     """Say which slice to paint next, and why."""
 
     def request() -> SuggestRequest:
-        paint = annotations[0] if annotations else ""
+        paint = only_one(annotations)
         return SuggestRequest(image=image, model=model, annotations=paint, count=count, seed=seed)
 
     raise typer.Exit(run(request, show_suggestions, as_json=json))
