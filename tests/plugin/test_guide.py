@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel
 from napari_densify.io import open_labels
 from napari_densify.plugin.guide import Situation, say_next
 from napari_densify.plugin.session import default_folder
+from napari_densify.plugin.step import Part
 from napari_densify.project import Project
 
 
@@ -194,7 +195,8 @@ def test_long_channel_names_wrap(foot, viewer, tmp_path, rng, qtbot):
 def test_rare_painting_tools_are_folded_away(foot):
     foot.open_project()
     step = foot.dock.step("Annotate")
-    assert not step.aids["fill"].visibleRegion().isEmpty()
-    assert step.aids["erase"].visibleRegion().isEmpty()
+    parts = [part for part in foot.dock.findChildren(Part) if part.isAncestorOf(step.aids["erase"])]
+    inner = next(part for part in parts if not part.isAncestorOf(step.aids["fill"]))
+    assert not inner.isExpanded()
     foot.click(step.aids["erase"])
-    assert not step.aids["erase"].visibleRegion().isEmpty()
+    assert inner.isExpanded()
