@@ -13,7 +13,6 @@ from qtpy.QtWidgets import QFileDialog, QLabel
 from napari_densify.io import open_labels
 from napari_densify.plugin.guide import Situation, say_next
 from napari_densify.plugin.session import default_folder
-from napari_densify.plugin.step import Part
 from napari_densify.project import Project
 
 
@@ -190,13 +189,3 @@ def test_long_channel_names_wrap(foot, viewer, tmp_path, rng, qtbot):
     assert not any(a.intersects(b) for a in places for b in places if a is not b)
     room = foot.dock.minimumWidth() - foot.dock.verticalScrollBar().sizeHint().width()
     assert foot.dock.parts["Volume"].minimumSizeHint().width() <= room
-
-
-def test_rare_painting_tools_are_folded_away(foot):
-    foot.open_project()
-    step = foot.dock.step("Annotate")
-    parts = [part for part in foot.dock.findChildren(Part) if part.isAncestorOf(step.aids["erase"])]
-    inner = next(part for part in parts if not part.isAncestorOf(step.aids["fill"]))
-    assert not inner.isExpanded()
-    foot.click(step.aids["erase"])
-    assert inner.isExpanded()
