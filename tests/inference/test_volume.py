@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_densify.core.blocks import full_region
 from napari_densify.core.control import JobControl
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
@@ -13,7 +14,7 @@ from napari_densify.core.settings import NetworkConfig, PredictSettings
 from napari_densify.core.volume import Volume
 from napari_densify.inference.ladder import Ladder
 from napari_densify.inference.tiling import Tiling, block_size, chunk_size
-from napari_densify.inference.volume import Outputs, predict_volume
+from napari_densify.inference.volume import Outputs, predict_volume, resolve_mirrors
 from napari_densify.io import create_sink, open_image, open_labels
 from napari_densify.networks import build_network
 
@@ -191,3 +192,15 @@ def test_after_the_smallest_tile_comes_the_cpu() -> None:
     assert "CPU" in ladder.notices[-1]
     with pytest.raises(MemoryError):
         ladder.step_down(MemoryError())
+
+
+@pytest.mark.parametrize(
+    ("members", "side", "mirrors"),
+    [(1, 100, 8), (3, 100, 2), (1, 200, 4), (2, 200, 2), (3, 400, 1)],
+)
+def test_networks_that_answer_together_share_the_passes_that_a_size_leaves_time_for(
+    members: int, side: int, mirrors: int
+) -> None:
+    network = CONFIG.model_copy(update={"members": members})
+    spec = SPEC.model_copy(update={"network": network, "mirrors": 8})
+    assert resolve_mirrors(spec, full_region((side, side, side))) == mirrors

@@ -209,4 +209,4 @@ def resolve_mirrors(spec: ModelSpec, region: Region) -> int:
         [(s.stop - s.start) / f for s, f in zip(region, spec.working_factor, strict=True)]
     )
     affordable = 8 if cells < 4e6 else 4 if cells < 1.6e7 else 2 if cells < 6.4e7 else 1
-    return min(spec.mirrors, affordable)
+    return min(spec.mirrors, max(1, affordable // spec.network.members))
