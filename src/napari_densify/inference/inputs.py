@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_densify.classical.features import compute_features, feature_names
+from napari_densify.classical.features import each_plane, feature_names
+from napari_densify.classical.scale_space import Strip
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity, normalise
 from napari_densify.core.settings import FeatureConfig, Triple
@@ -113,28 +114,49 @@ def feature_bank(
     features: FeatureConfig,
     slices: npt.NDArray[np.bool_] | None = None,
     threads: int | None = None,
+    *,
+    inner: tuple[slice, slice] | None = None,
+    scale: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> torch.Tensor:
-    """Features ``(F, z, y, x)`` float16 of standardised voxels; see :func:`encode`."""
+    """Features ``(F, z, y, x)`` float16 of standardised voxels; see :func:`encode`.
+
+    Parameters
+    ----------
+    inner
+        Rows and columns of the working grid that are wanted; all by default.
+    scale
+        Offset and gain of each feature, as in :func:`scale_features`.
+    """
     coarse = _cell_means(voxels, factor)
-    wanted = slice(None) if slices is None else slices
-    rows = [
-        compute_features(c[wanted], features, dtype=np.float16, threads=threads) for c in coarse
-    ]
-    if slices is None or slices.all():
-        return torch.from_numpy(rows[0] if len(rows) == 1 else np.concatenate(rows))
-    filled = np.zeros((sum(map(len, rows)), *coarse.shape[1:]), np.float16)
-    filled[:, wanted] = np.concatenate(rows)
-    return torch.from_numpy(filled)
+    depth, height, width = coarse.shape[1:]
+    inner = inner or (slice(0, height), slice(0, width))
+    wanted = np.arange(depth) if slices is None else np.flatnonzero(slices)
+    rows = len(feature_names(features))
+    shape = (len(coarse) * rows, depth, *(s.stop - s.start for s in inner))
+    bank = (torch.empty if len(wanted) == depth else torch.zeros)(shape, dtype=torch.float16)
+    for number, channel in enumerate(coarse):
+        first = number * rows
+
+        def store(z: int, strip: Strip, first: int = first) -> None:
+            row, top, values = first + strip[0], strip[1], torch.from_numpy(strip[2])
+            if scale is not None:
+                values = _scaled(values, scale[0][row], scale[1][row])
+            bank[row, wanted[z], top : top + len(values)] = values
+
+        each_plane(channel[wanted], features, store, inner=inner, threads=threads)
+    return bank
+
+
+def _scaled(values: torch.Tensor, offset: float, gain: float) -> torch.Tensor:
+    return (values - offset).mul_(gain).clamp_(-20, 20)
 
 
 def scale_features(
     features: torch.Tensor, offset: Sequence[float], gain: Sequence[float]
 ) -> torch.Tensor:
     """Standardise ``(F, z, y, x)`` features by what they were in training, in place."""
-    shift = torch.tensor(offset).view(-1, 1, 1, 1)
-    scale = torch.tensor(gain).view(-1, 1, 1, 1)
-    for row, (o, g) in enumerate(zip(shift, scale, strict=True)):
-        features[row] = ((features[row].float() - o) * g).clamp(-20, 20)
+    for row, (o, g) in enumerate(zip(offset, gain, strict=True)):
+        features[row] = _scaled(features[row].float(), o, g)
     return features
 
 
@@ -211,6 +233,8 @@ def class_scores(logits: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
 
 
 def _cell_means(image: npt.NDArray[np.float32], factor: Triple) -> npt.NDArray[np.float32]:
+    if factor == (1, 1, 1):
+        return image
     c, z, y, x = image.shape
     fz, fy, fx = factor
     cells = image.reshape(c, z // fz, fz, y // fy, fy, x // fx, fx)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from napari_densify.classical.features import feature_halo
 from napari_densify.core.blocks import Region, block_grid, region_shape
 from napari_densify.core.errors import InputError
 from napari_densify.core.model import ModelSpec
@@ -22,17 +20,15 @@ from napari_densify.inference.folding import fold_norms
 from napari_densify.inference.forest import Forest, enlarged, opinion_pool
 from napari_densify.inference.inputs import (
     class_scores,
-    feature_bank,
     network_input,
-    scale_features,
     spec_logits,
-    standardise,
 )
 from napari_densify.inference.ladder import Ladder, is_out_of_memory
 from napari_densify.inference.memory import PaintMemory, weigh
+from napari_densify.inference.reading import Empty, Prepared, TileReader
 from napari_densify.inference.stages import Stopwatch
-from napari_densify.inference.tiling import block_size, halo_cells, is_slicewise, plan_tiling
-from napari_densify.networks import SameSize, level_strides
+from napari_densify.inference.tiling import block_size, is_slicewise, plan_tiling
+from napari_densify.networks import SameSize
 
 __all__ = ["Predictor", "Prepared"]
 
@@ -44,35 +40,6 @@ _TURNS: tuple[tuple[tuple[int, ...], bool], ...] = (
     ((), False), ((-2, -1), False), ((-1,), True), ((-2,), True),
     ((-1,), False), ((-2,), False), ((), True), ((-2, -1), True),
 )  # fmt: skip
-
-
-Empty = tuple[tuple[float, ...], tuple[int, ...], tuple[tuple[int, int], ...]]
-"""Value of each channel, shape as read, bounds of the answer in it."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A tile that is read and encoded: what the network needs, still on the CPU.
-
-    Attributes
-    ----------
-    region
-        Voxels of the volume that are to be answered.
-    voxels
-        ``(C, Z, Y, X)`` standardised intensities with their halo.
-    features
-        ``(F, z, y, x)`` on the working grid, or None.
-    crop
-        ``region`` within the network's answer.
-    empty
-        Recognises a tile whose voxels are all alike, to be answered only once; else None.
-    """
-
-    region: Region
-    voxels: torch.Tensor
-    features: torch.Tensor | None
-    crop: Region
-    empty: Empty | None = None
 
 
 class Predictor:
@@ -135,9 +102,10 @@ class Predictor:
             )
         self.spec, self.volume, self.watch = spec, volume, Stopwatch()
         self._folded, self._precision = fold_norms(network), precision
-        self._turns, self._memory, self._threads = _TURNS[:mirrors], memory, threads
+        self._turns, self._memory = _TURNS[:mirrors], memory
         self._trees = forest
         self.intensity = intensity or measure_intensity(volume, spec.normalisation)
+        self._reader = TileReader(spec, self.intensity, threads, constant=memory is None)
         self._slicewise = is_slicewise(spec)
         self._answers: dict[Empty | None, npt.NDArray[np.float32]] = {}
         block = block_size(volume.shape, spec)
@@ -155,14 +123,7 @@ class Predictor:
     @property
     def halo(self) -> Triple:
         """Voxels (Z, Y, X) read beyond a region on each side."""
-        bank = feature_halo(self.spec.features) if self.spec.features else 0
-        z, y, x = (
-            (c + extra) * f
-            for c, extra, f in zip(
-                halo_cells(self.spec), (0, bank, bank), self.spec.working_factor, strict=True
-            )
-        )
-        return z, y, x
+        return self._reader.halo
 
     def take_notices(self) -> list[str]:
         """Return what the user should know since the last call, and forget it."""
@@ -199,31 +160,10 @@ class Predictor:
 
     def prepare(self, region: Region) -> Prepared:
         """Read and encode a tile; may run in another thread than :meth:`compute`."""
-        with self.watch("read"):
-            image, inner = self._read(region)
-            empty = _recognise(image, inner) if self._memory is None else None
+        image, inner, empty = self._reader.read(self.volume, region, self.watch)
         if empty is not None and empty in self._answers:
             return Prepared(region, torch.empty(0), None, inner, empty)
-        spec, ends = self.spec, self.spec.slice_reach
-        with self.watch("normalise"):
-            voxels = standardise(image, self.intensity, spec.working_factor)
-        fine, coarse = self._without_feature_halo(image.shape[1:])
-        bank = None
-        if spec.features is not None:
-            with self.watch("features"):
-                depth = voxels.shape[1] // spec.working_factor[0]
-                slices = np.zeros(depth, bool)
-                slices[ends : depth - ends] = True
-                full = feature_bank(
-                    voxels, spec.working_factor, spec.features, slices, self._threads
-                )
-                cropped = full[coarse][:, ends : depth - ends]
-                bank = scale_features(cropped, spec.feature_offset, spec.feature_gain)
-        skipped = (ends * spec.working_factor[0], fine[2].start, fine[3].start)
-        z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
-        with self.watch("normalise"):
-            half = torch.from_numpy(voxels[fine].astype(np.float16))
-        return Prepared(region, half, bank, (z, y, x), empty)
+        return replace(self._reader.encode(image, region, inner, self.watch), empty=empty)
 
     def compute(self, prepared: Prepared) -> npt.NDArray[np.float32]:
         """Predict a prepared tile: ``(K, Z, Y, X)`` float32.
@@ -311,50 +251,6 @@ class Predictor:
                 torch.cuda.synchronize(self.device)
         return answer
 
-    @property
-    def _phases(self) -> Triple:
-        """Voxels (Z, Y, X) in whose steps tiles are read: then pools fall on the same voxels."""
-        z, y, x = (
-            f * s
-            for f, s in zip(
-                self.spec.working_factor, level_strides(self.spec.network)[-1], strict=True
-            )
-        )
-        return z, y, x
-
-    def _read(self, region: Region) -> tuple[npt.NDArray[Any], Region]:
-        """Read a region with its halo; mirror where the halo leaves the volume."""
-        boxes, pads, inner = [], [], []
-        bank = feature_halo(self.spec.features) if self.spec.features else 0
-        for side, halo, n, whole, context, more, cell in zip(
-            region, self.halo, self.volume.shape, self._phases, self.spec.context,
-            (0, bank, bank), self.spec.working_factor, strict=True,
-        ):  # fmt: skip
-            start = (side.start - halo) // whole * whole
-            stop = -(-(side.stop + halo) // whole) * whole
-            # Beyond the volume's border nothing is to be seen: no more than in training.
-            beyond = -(-(context + more) * cell // whole) * whole
-            start, stop = max(start, -beyond), min(stop, -(-n // whole) * whole + beyond)
-            low, high = max(0, start), min(n, stop)
-            boxes.append(slice(low, high))
-            pads.append((low - start, stop - high))
-            inner.append(slice(side.start - start, side.stop - start))
-        image = self.volume.read((boxes[0], boxes[1], boxes[2]))
-        if any(max(p) for p in pads):
-            image = np.pad(image, [(0, 0), *pads], mode="reflect")
-        return image, (inner[0], inner[1], inner[2])
-
-    def _without_feature_halo(
-        self, shape: tuple[int, ...]
-    ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-        bank = feature_halo(self.spec.features) if self.spec.features else 0
-        fine, coarse = [slice(None)], [slice(None)]
-        for n, extra, f in zip(shape, (0, bank, bank), self.spec.working_factor, strict=True):
-            cells = n // f
-            coarse.append(slice(extra, cells - extra))
-            fine.append(slice(extra * f, (cells - extra) * f))
-        return tuple(fine), tuple(coarse)
-
     @torch.inference_mode()
     def _averaged(self, voxels: torch.Tensor, bank: torch.Tensor | None) -> torch.Tensor:
         total: torch.Tensor | None = None
@@ -379,11 +275,11 @@ class Predictor:
         )
         if self._slicewise:  # (1, C, z, y, x) to (z, C, 1, y, x)
             inputs = inputs.transpose(0, 2)
-        inputs = inputs.contiguous(memory_format=_LAYOUT)
+        inputs = inputs.to(self._dtype or torch.float32, memory_format=_LAYOUT)
         with torch.autocast(
             self.device.type, dtype=self._dtype or torch.bfloat16, enabled=self._dtype is not None
         ):
-            raw = self._network(inputs if self._dtype else inputs.float())
+            raw = self._network(inputs)
         assert isinstance(raw, torch.Tensor)  # several only in training mode
         raw = raw.transpose(0, 2) if self._slicewise else raw
         return class_scores(spec_logits(raw.float(), self.spec), self.spec)
@@ -397,15 +293,6 @@ class Predictor:
     def _turn_back(array: torch.Tensor, flips: tuple[int, ...], transpose: bool) -> torch.Tensor:
         back = array.transpose(-1, -2) if transpose else array
         return back.flip(flips) if flips else back
-
-
-def _recognise(image: npt.NDArray[Any], inner: Region) -> Empty | None:
-    """Say what tells a constant tile ``(C, Z, Y, X)`` from others; None if it isn't constant."""
-    first = image[:, :1, :1, :1]
-    if (image[:, ::7, ::61, ::61] != first).any() or (image != first).any():
-        return None
-    bounds = tuple((s.start, s.stop) for s in inner)
-    return tuple(float(v) for v in first.ravel()), image.shape, bounds
 
 
 def _within(part: Region, whole: Region) -> Region:

@@ -1,0 +1,76 @@
+"""Features from matrix products against filters that walk along lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_densify.classical.features import compute_features, each_plane
+from napari_densify.core.settings import FeatureConfig
+
+SHAPES = [(1, 1, 1), (1, 1, 9), (2, 3, 5), (1, 17, 40), (1, 45, 70), (2, 160, 97)]
+CONFIGS = [FeatureConfig(), FeatureConfig(sigmas=(1.0, 7.0, 28.0), kinds=("hessian", "intensity"))]
+
+
+def reference(plane: np.ndarray, config: FeatureConfig) -> list[np.ndarray]:
+    """The definition, line by line."""
+    grid, step, rows = plane.astype(np.float64), 1, []
+    for sigma in config.sigmas:
+        while sigma / step >= 6 and min(grid.shape) >= 16:
+            y, x = grid.shape
+            grid = np.pad(grid, ((0, y % 2), (0, x % 2)), mode="edge")
+            grid = grid.reshape(len(grid) // 2, 2, -1, 2).mean((1, 3))
+            step *= 2
+        rows += [enlarge(r, plane.shape, step) for r in responses(grid, sigma / step, config)]
+    return rows
+
+
+def responses(grid: np.ndarray, sigma: float, config: FeatureConfig) -> list[np.ndarray]:
+    smooth = ndimage.gaussian_filter(grid, sigma, mode="reflect", truncate=3.0)
+    gy, gx = difference(smooth, 0), difference(smooth, 1)
+    yy, xx, xy = difference(gy, 0), difference(gx, 1), difference(gy, 1)
+    mean, spread = (yy + xx) / 2, np.sqrt((yy - xx) ** 2 / 4 + xy**2)
+    kinds = {
+        "intensity": [smooth],
+        "edges": [sigma * np.hypot(gy, gx)],
+        "hessian": [sigma**2 * (mean + spread), sigma**2 * (mean - spread)],
+    }
+    return [r for kind in config.kinds for r in kinds[kind]]
+
+
+def difference(grid: np.ndarray, axis: int) -> np.ndarray:
+    return ndimage.correlate1d(grid, [-0.5, 0, 0.5], axis, mode="nearest")
+
+
+def enlarge(grid: np.ndarray, shape: tuple[int, ...], step: int) -> np.ndarray:
+    places = [(np.arange(n) + 0.5) / step - 0.5 for n in shape]
+    return ndimage.map_coordinates(
+        grid, np.meshgrid(*places, indexing="ij"), order=1, mode="nearest"
+    )
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_features_are_those_of_their_definition(
+    shape: tuple[int, int, int], config: FeatureConfig
+) -> None:
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    wanted = np.stack([reference(plane, config) for plane in image], 1)
+    # Tiny planes have differences of 0, whose rounding large scales multiply.
+    np.testing.assert_allclose(compute_features(image, config), wanted, atol=3e-5)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_part_of_a_plane_has_the_features_of_the_whole(config: FeatureConfig) -> None:
+    image = np.random.default_rng(0).normal(size=(2, 131, 97)).astype(np.float32)
+    whole = compute_features(image, config)
+    for y, x in [(slice(0, 20), slice(90, 97)), (slice(33, 131), slice(7, 70))]:
+        part = np.full_like(whole[:, :, y, x], np.nan)
+
+        def store(z: int, strip: tuple[int, int, np.ndarray], part: np.ndarray = part) -> None:
+            number, top, values = strip
+            part[number, z, top : top + len(values)] = values
+
+        each_plane(image, config, store, inner=(y, x), threads=2)
+        np.testing.assert_allclose(part, whole[:, :, y, x], atol=1e-5)
