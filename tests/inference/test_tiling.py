@@ -89,3 +89,19 @@ def test_folded_norms_give_the_same(down: str) -> None:
     left = sum(isinstance(m, torch.nn.BatchNorm3d) for m in folded.modules())
     assert (left, before > 10) == (0, True)
     assert sum(isinstance(m, torch.nn.BatchNorm3d) for m in network.modules()) == before
+
+
+@pytest.mark.parametrize("kernels", [((1, 3, 3),) * 4, ((3, 3, 3),) * 4])
+@pytest.mark.parametrize("low", [False, True])
+def test_fused_activations_give_the_same(kernels: tuple, low: bool) -> None:
+    torch.manual_seed(0)
+    pools = tuple((k[0] - 1 or 1, 2, 2) for k in kernels[1:])
+    config = NetworkConfig(norm="batch", kernels=kernels, pools=pools)
+    network = build_network(config).eval()
+    image = torch.randn(2, 1, 8, 32, 32)
+    folded = fold_norms(network)
+    left = sum(isinstance(m, torch.nn.ReLU) for m in folded.modules())
+    assert left == 0
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=low):
+        tolerance = 3e-2 if low else 1e-5
+        torch.testing.assert_close(folded(image), network(image), atol=tolerance, rtol=tolerance)

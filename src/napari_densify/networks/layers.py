@@ -21,6 +21,7 @@ from napari_densify.networks.operations import (
 
 __all__ = [
     "AttentionGate",
+    "Convolution",
     "ConvolutionBlock",
     "Down",
     "Head",
@@ -138,6 +139,11 @@ class Convolution(nn.Conv3d):
         super().__init__(*channels, kernel, padding=(z, y, x), dilation=dilation, bias=bias)
         self._pad, self._dilate = (z, y, x), (dilation, dilation, dilation)
         self._odd = [n % 2 for n in lost]  # even kernels: one more
+
+    @property
+    def fusible(self) -> bool:
+        """Whether it is one plain convolution, padded alike on both sides."""
+        return not any(self._odd) and self.groups == 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``(N, C, Z, Y, X)`` or ``(N, C, Y, X)``."""
