@@ -41,6 +41,21 @@ def test_it_answers_like_scikit_learn(
     assert not found[1].any()  # a class without paint
 
 
+def test_compiled_trees_answer_as_torch_does(forest: Forest) -> None:
+    rows = torch.randn(20_000, 5)
+    compiled = forest._compiled(5)
+    assert compiled is not None
+    found = torch.from_numpy(compiled.predict(rows.numpy(), threads=2))
+    torch.testing.assert_close(found, forest._walk(rows), atol=1e-6, rtol=0)
+
+
+def test_trees_that_share_nodes_are_left_to_torch(forest: Forest) -> None:
+    shared = Forest(forest.roots.flip(0), *list(forest.tensors().values())[1:])
+    assert shared._compiled(5) is None
+    x = torch.randn(5, 100)
+    torch.testing.assert_close(shared.predict(x), forest.predict(x), atol=1e-6, rtol=0)
+
+
 def test_it_survives_its_file(forest: Forest) -> None:
     again = Forest.from_tensors({**forest.tensors(), "memory": torch.zeros(1)})
     assert again is not None

@@ -9,7 +9,7 @@ Statistical Science 1, 114: the logarithmic opinion pool).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ import torch.nn.functional as F
 
 from napari_densify.core.errors import InputError
 from napari_densify.core.settings import Triple
+from napari_densify.inference.compiled_forest import CompiledForest
 
 __all__ = ["Forest", "enlarged", "opinion_pool"]
 
 _PREFIX = "forest."
 _DEEPEST = 64
-_CHUNK = 1 << 15
+_CHUNK = 1 << 13
 _LEAST = 2e-3
 
 
@@ -53,6 +54,9 @@ class Forest:
     threshold: torch.Tensor
     child: torch.Tensor
     value: torch.Tensor
+    _kept: dict[int, CompiledForest | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def from_trees(cls, trees: Iterable[Any], columns: np.ndarray, classes: int) -> Forest:
@@ -76,7 +80,7 @@ class Forest:
         InputError
             If its nodes don't form trees.
         """
-        names = [f.name for f in fields(cls)]
+        names = [f.name for f in fields(cls) if f.init]
         if not any(_PREFIX + name in tensors for name in names):
             return None
         try:
@@ -90,11 +94,11 @@ class Forest:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Tensors to store in a model file."""
-        return {_PREFIX + f.name: getattr(self, f.name) for f in fields(self)}
+        return {_PREFIX + f.name: getattr(self, f.name) for f in fields(self) if f.init}
 
     def to(self, device: torch.device) -> Forest:
         """Copy it to a device."""
-        return Forest(*(getattr(self, f.name).to(device) for f in fields(self)))
+        return Forest(*(getattr(self, f.name).to(device) for f in fields(self) if f.init))
 
     def predict(self, features: torch.Tensor) -> torch.Tensor:
         """Average the trees' probabilities.
@@ -116,8 +120,22 @@ class Forest:
         if int(self.feature.max()) >= len(features):
             raise InputError(f"its forest knows more than {len(features)} features", where="model")
         rows = features.flatten(1).T
+        compiled = self._compiled(len(features)) if rows.device.type == "cpu" else None
+        if compiled is not None:
+            found = compiled.predict(rows.float().contiguous().numpy(), torch.get_num_threads())
+            return torch.from_numpy(found).T.reshape(-1, *features.shape[1:])
         parts = [self._walk(part.float().contiguous()) for part in torch.split(rows, _CHUNK)]
         return torch.cat(parts).T.reshape(-1, *features.shape[1:])
+
+    def _compiled(self, features: int) -> CompiledForest | None:
+        """Return the same trees for scikit-learn; None if this version of it refuses them."""
+        if features not in self._kept:
+            parts = (getattr(self, f.name).numpy() for f in fields(self) if f.init)
+            try:
+                self._kept[features] = CompiledForest(*parts, features=features)
+            except Exception:  # trees made this way are no part of its promises
+                self._kept[features] = None
+        return self._kept[features]
 
     def _walk(self, rows: torch.Tensor) -> torch.Tensor:
         """Probabilities ``(n, K)`` of rows ``(n, F)``."""
