@@ -33,6 +33,7 @@ from napari_densify.training.plan import TrainPlan
 from napari_densify.training.sampler import Batch
 from napari_densify.training.schedules import Schedule, make_optimiser
 from napari_densify.training.teacher import guide_loss
+from napari_densify.training.team import Team
 from napari_densify.training.transfer import match_inputs
 
 __all__ = ["TrainingState"]
@@ -54,7 +55,9 @@ class TrainingState:
         counts: list[int],
         *,
         init: LoadedModel | None = None,
+        team: Team | None = None,
     ) -> None:
+        self.team = team or Team()
         self.plan, self.spec, self.device = plan, spec, device
         self.fresh: list[str] = []  # weights that an earlier model could not give
         self.dtype = autocast_dtype(device, plan.precision, training=True)
@@ -158,9 +161,10 @@ class TrainingState:
             generator=self.generator,
             margin=voxel_margin(self.plan),
         )
+        share = self.team.share
         inputs = network_input(
-            image,
-            bank,
+            share(image),
+            None if bank is None else share(bank),
             self.plan.working_factor,
             self.plan.subvoxel,
             self.plan.neighbours,
@@ -171,7 +175,8 @@ class TrainingState:
         with torch.autocast(self.device.type, dtype=self.dtype or torch.bfloat16, enabled=enabled):
             raw = self._same_size(inputs if enabled else inputs.float())  # (N, K', z, y, x)
         levels = raw if isinstance(raw, list) else [raw]  # several with deep supervision
-        logits = [spec_logits(level.float(), self.spec) for level in levels]  # (N, K, Z, Y, X)
+        joined = self.team.joined
+        logits = [joined(spec_logits(level.float(), self.spec)) for level in levels]
         loss = masked_loss(
             logits,
             within_margin(labels, self.plan),
@@ -184,6 +189,7 @@ class TrainingState:
             loss = loss + self.plan.guidance * guide_loss(logits[0], labels, teacher)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        self.team.add_gradients(self.network.parameters())
         size = nn.utils.clip_grad_norm_(self.network.parameters(), 12.0)
         value = float(loss.detach())
         if not (math.isfinite(value) and bool(torch.isfinite(size))):

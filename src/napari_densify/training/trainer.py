@@ -43,6 +43,7 @@ from napari_densify.training.snapshot import (
 )
 from napari_densify.training.state import TrainingState
 from napari_densify.training.teacher import fit_forest
+from napari_densify.training.team import Team, local_device
 from napari_densify.training.transfer import differences
 from napari_densify.training.turned import turn_sources
 
@@ -130,10 +131,9 @@ def train(
     extras = extras or Extras()
     clock = Clock(started if started is not None else time.monotonic())
     run = _Run(sources, settings, clock, control or JobControl(), extras)
-    yield from run.prepare(classes)
-    yield from run.begin(output)
-    yield from run.steps()
-    yield from run.save(output)
+    for event in run.events(output, classes):
+        if run.team.leads:
+            yield event
 
 
 class _Run:
@@ -150,11 +150,20 @@ class _Run:
         self._sources, self._settings = list(sources), settings
         self._clock, self._control, self._extras = clock, control, extras
         self._init = load_start(extras.init) if extras.init else None
-        self._device = select_device(settings.device)
+        self._device = select_device(local_device(settings.device))
+        self.team = Team.join(self._device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         keep_freed_memory()
+
+    def events(self, output: Path, classes: ClassTable | None) -> Iterator[Event]:
+        """Do everything, in the order of the methods below."""
+        yield from self.prepare(classes)
+        yield from self.begin(output)
+        yield from self.steps()
+        if self.team.leads:
+            yield from self.save(output)
 
     def prepare(self, classes: ClassTable | None) -> Iterator[Event]:
         """Check the paint, resolve the plan, read what lies around paint."""
@@ -227,7 +236,9 @@ class _Run:
         spec = self._spec()
         live = self._extras.preview is not None  # new strokes are for the network on screen
         self._members = Members.planned(1 if live else self._plan.members, self._plan.steps)
-        self._state = TrainingState(self._plan, spec, self._device, counts, init=self._init)
+        self._state = TrainingState(
+            self._plan, spec, self._device, counts, init=self._init, team=self.team
+        )
         # Better told now than after the training.
         tensors = [*self._state.network.state_dict().values(), *self._memory.values()]
         size = sum(t.numel() * t.element_size() for t in tensors)
@@ -261,7 +272,7 @@ class _Run:
         if self._clock_state:
             clock.restore(self._clock_state)
         rescue, kept = Rescue(state), clock.elapsed
-        while not clock.over(state.step) and not self._control.stop:
+        while not self._agree(clock.over(state.step) or self._control.stop):
             loss = rescue.step(self._sampler, self._member_progress())
             for message in rescue.take_notices():
                 yield Notice(level="warning", message=message)
@@ -271,7 +282,7 @@ class _Run:
             yield clock.report(state.step)
             if changed := self._control.take_changed():
                 self._take_up(changed)
-            if self._gauge.due(clock.elapsed, state.step):
+            if self._agree(self._gauge.due(clock.elapsed, state.step)):
                 score = self._gauge.score(state, clock.elapsed)
                 state.judge(score, state.progress)
                 yield score
@@ -283,12 +294,15 @@ class _Run:
 
     def _member_progress(self) -> float:
         """Share of its time that the network in training has had; a new one where it is over."""
-        progress = self._clock.progress(self._state.step)
+        progress = self._agree(self._clock.progress(self._state.step))
         self._members.observe(self._state.step, progress)
         index, own = self._members.place(progress)
         if index > len(self._state.finished):
             self._state.begin_member()
         return own
+
+    def _agree(self, number: float) -> float:
+        return self.team.agree(number, self._device)
 
     def _take_up(self, changed: Sequence[Region]) -> None:
         """Learn from what was painted meanwhile, from the newest most."""
