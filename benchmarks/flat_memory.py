@@ -3,8 +3,8 @@
     python -m benchmarks.flat_memory [--edges 256 1024 4096] [--blocks 200] [--write]
 
 Each volume is virtual (computed where it is read, stored nowhere) and predicted in a
-process of its own, at most so many blocks of it. The network is the one that training
-would choose, untrained; ``--base 4`` makes it narrower, which is faster and hides less
+process of its own, at most so many blocks of it and for so long. The network is the one that
+training would choose, untrained; ``--base 4`` makes it narrower, which is faster and hides less
 of what the volume itself would need.
 """
 
@@ -37,7 +37,9 @@ class Virtual:
         return self._tile[np.ix_(z % 61, y % 61, x % 61)]
 
 
-def predict(edge: int, blocks: int, base: int, threads: int | None) -> dict[str, Any]:
+def predict(
+    edge: int, blocks: int, base: int, threads: int | None, limit_s: float
+) -> dict[str, Any]:
     """Predict in this process; peak memory, voxels, seconds."""
     from napari_densify.core.control import JobControl
     from napari_densify.core.labels import ClassTable
@@ -65,11 +67,12 @@ def predict(edge: int, blocks: int, base: int, threads: int | None) -> dict[str,
             Path(scratch) / "labels.zarr", shape=volume.shape, dtype=np.uint8, chunks=size
         )
         wall, cpu = time.perf_counter(), time.process_time()
+        deadline = wall + limit_s
         for event in predict_volume(
             network, spec, volume, Outputs(sink), settings, control=control
         ):
             written = int(event.done)
-            control.stop = written >= blocks - 1
+            control.stop = written >= blocks - 1 or time.perf_counter() > deadline
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     voxels = min(written * int(np.prod(size)), edge**3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -86,13 +89,16 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=200)
     parser.add_argument("--base", type=int, default=16)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--limit-s", type=float, default=150, help="stop each size after this")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(predict(options.child, options.blocks, options.base, options.threads)))
+        given = (options.blocks, options.base, options.threads, options.limit_s)
+        print(json.dumps(predict(options.child, *given)))
         return
     words = ["--blocks", str(options.blocks), "--base", str(options.base)]
+    words += ["--limit-s", f"{options.limit_s:g}"]
     words += ["--threads", str(options.threads)] if options.threads else []
     program = [sys.executable, "-m", "benchmarks.flat_memory", *words, "--child"]
     rows = []

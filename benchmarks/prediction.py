@@ -35,29 +35,27 @@ from napari_densify.networks import load_model
 FIGURES = Path(__file__).parent / "figures"
 """Where figures are kept that other pages are computed from."""
 
-# What passes through the network's own layers: its first ones are the fixed features.
-_MODEL_STAGES = ("features", "network")
-
 
 class Case:
     """A model, an image, and the two ways of predicting it."""
 
     def __init__(self, model: Path, image: Path, precision: str) -> None:
         self.model, self.image, self.precision = load_model(model), image, precision
-        self.watch = Stopwatch()
+        self.watch, self.wall_s = Stopwatch(), 0.0
 
     def densify(self, output: Path) -> None:
         """Read, predict and write as ``densify predict`` does."""
         volume, spec = open_image(self.image), self.model.spec
         sink = create_sink(output, shape=volume.shape, dtype=np.uint8, classes=spec.classes)
         settings = PredictSettings(device="cpu", precision=self.precision, mirrors=1)
-        self.watch = Stopwatch()
+        self.watch, began = Stopwatch(), time.perf_counter()
         events = predict_volume(
             self.model.network, spec, volume, Outputs(sink), settings, watch=self.watch
         )
         for _ in events:
             pass
         sink.close()
+        self.wall_s = time.perf_counter() - began
 
     def monai(self, output: Path) -> None:
         """Read, slide a window over the volume as MONAI does, write."""
@@ -135,7 +133,7 @@ def main() -> None:
         stored = stored_bytes(case, folder / "size.zarr", folder / "densify0.tif")
     facts = {**found, "stages": case.watch.seconds, "stored_bytes_per_voxel": stored / voxels}
     print(json.dumps(facts))
-    body = table(found, case.watch.seconds)
+    body = table(found, case.watch.seconds, case.wall_s)
     print(body)
     if options.write:
         words = f"--precision {options.precision} --rounds {options.rounds}"
@@ -152,7 +150,7 @@ def main() -> None:
         )
 
 
-def table(found: dict[str, dict], stages: dict[str, float]) -> str:
+def table(found: dict[str, dict], stages: dict[str, float], wall_s: float) -> str:
     """Tables for the page."""
     names = list(next(iter(found.values())))
     rows = ["| | " + " | ".join(n.replace("_", " ") for n in names) + " |"]
@@ -161,7 +159,7 @@ def table(found: dict[str, dict], stages: dict[str, float]) -> str:
         rows.append(f"| {way} | " + " | ".join(f"{row[n]:.3f}" for n in names) + " |")
     ratios = {n: found["monai"][n] / found["densify"][n] for n in ("wall_s", "cpu_s")}
     total = sum(stages.values())
-    share = sum(stages[s] for s in _MODEL_STAGES) / total
+    share = stages["network"] / wall_s
     rows += [
         "",
         f"Densify is {ratios['wall_s']:.2f} times as fast by the clock, "
@@ -171,8 +169,8 @@ def table(found: dict[str, dict], stages: dict[str, float]) -> str:
         "|---" * len(stages) + "|",
         "| " + " | ".join(f"{100 * s / total:.1f} %" for s in stages.values()) + " |",
         "",
-        f"Seconds of each stage of Densify over their sum; the network and its features: "
-        f"{100 * share:.0f} %. {busy()}",
+        f"Seconds of each stage of Densify over their sum; stages overlap. The network alone runs "
+        f"{100 * share:.0f} % of the wall time of its last run. {busy()}",
     ]
     return "\n".join(rows)
 
