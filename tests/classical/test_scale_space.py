@@ -36,7 +36,7 @@ def responses(grid: np.ndarray, sigma: float, config: FeatureConfig) -> list[np.
         "edges": [sigma * np.hypot(gy, gx)],
         "hessian": [sigma**2 * (mean + spread), sigma**2 * (mean - spread)],
     }
-    return [r for kind in config.kinds for r in kinds[kind]]
+    return [r for kind, found in kinds.items() if kind in config.kinds for r in found]
 
 
 def difference(grid: np.ndarray, axis: int) -> np.ndarray:
