@@ -133,7 +133,9 @@ def feature_bank(
     wanted = np.arange(depth) if slices is None else np.flatnonzero(slices)
     rows = len(feature_names(features))
     shape = (len(coarse) * rows, depth, *(s.stop - s.start for s in inner))
-    bank = (torch.empty if len(wanted) == depth else torch.zeros)(shape, dtype=torch.float16)
+    bank = torch.empty(shape, dtype=torch.float16)
+    if len(wanted) < depth:
+        bank.zero_()
     for number, channel in enumerate(coarse):
         first = number * rows
 

@@ -15,14 +15,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.distributed as dist
+import torch.distributed
 from torch import Tensor, nn
 
 from napari_densify.core.errors import InputError
 
 __all__ = ["Team", "local_device"]
+
+dist: Any = torch.distributed  # most of it has no types
 
 
 @dataclass(frozen=True)
