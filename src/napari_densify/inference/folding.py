@@ -45,9 +45,8 @@ def fold_norms(network: nn.Module) -> nn.Module:
 
 def _fuse_activations(block: ConvolutionBlock) -> None:
     """Let convolutions that are followed by a ReLU, and nothing between, compute it."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(
-        torch.ops.mkldnn, "_convolution_pointwise"
-    ):
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not available or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return
     last = len(block.layers) - 1
     for index, (layer, activation) in enumerate(zip(block.layers, block.activations, strict=True)):

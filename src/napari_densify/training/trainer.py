@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -152,6 +153,7 @@ class _Run:
         self._init = load_start(extras.init) if extras.init else None
         self._device = select_device(local_device(settings.device))
         self.team = Team.join(self._device)
+        self._agreed = partial(self.team.agree, device=self._device)
         if settings.threads:
             torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
@@ -272,7 +274,7 @@ class _Run:
         if self._clock_state:
             clock.restore(self._clock_state)
         rescue, kept = Rescue(state), clock.elapsed
-        while not self._agree(clock.over(state.step) or self._control.stop):
+        while not self._agreed(clock.over(state.step) or self._control.stop):
             loss = rescue.step(self._sampler, self._member_progress())
             for message in rescue.take_notices():
                 yield Notice(level="warning", message=message)
@@ -282,7 +284,7 @@ class _Run:
             yield clock.report(state.step)
             if changed := self._control.take_changed():
                 self._take_up(changed)
-            if self._agree(self._gauge.due(clock.elapsed, state.step)):
+            if self._agreed(self._gauge.due(clock.elapsed, state.step)):
                 score = self._gauge.score(state, clock.elapsed)
                 state.judge(score, state.progress)
                 yield score
@@ -294,15 +296,12 @@ class _Run:
 
     def _member_progress(self) -> float:
         """Share of its time that the network in training has had; a new one where it is over."""
-        progress = self._agree(self._clock.progress(self._state.step))
+        progress = self._agreed(self._clock.progress(self._state.step))
         self._members.observe(self._state.step, progress)
         index, own = self._members.place(progress)
         if index > len(self._state.finished):
             self._state.begin_member()
         return own
-
-    def _agree(self, number: float) -> float:
-        return self.team.agree(number, self._device)
 
     def _take_up(self, changed: Sequence[Region]) -> None:
         """Learn from what was painted meanwhile, from the newest most."""
