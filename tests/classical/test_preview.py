@@ -55,3 +55,48 @@ def test_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_sketch_of_a_forest_has_fewer_trees_but_the_answer_all(stack, monkeypatch):
+    from napari_densify.classical import forest, preview
+
+    monkeypatch.setattr(preview, "_SKETCH_VOXELS", 400)
+    seen = []
+    real = forest._classifier
+    monkeypatch.setattr(forest, "_classifier", lambda p: seen.append(p) or real(p))
+    volume, _, paint = stack
+    list(preview_slice("random_forest", volume, 3, annotations=paint, parameters={"trees": 40}))
+    assert [p.trees for p in seen] == [15, 40]
+    assert seen[0].samples < seen[1].samples
+
+
+def test_distances_are_kept_until_the_paint_changes(stack):
+    volume, _, paint = stack
+    memory = {}
+    first = list(preview_slice("interpolation", volume, 2, annotations=paint, memory=memory))[-1]
+    kept = len(memory)
+    assert kept == 3  # one for each painted slice
+    again = list(preview_slice("interpolation", volume, 2, annotations=paint, memory=memory))[-1]
+    np.testing.assert_array_equal(first, again)
+    assert len(memory) == kept
+    paint[1] = 1
+    changed = list(preview_slice("interpolation", volume, 2, annotations=paint, memory=memory))[-1]
+    assert len(memory) == kept
+    assert (changed != first).any()
+
+
+def test_a_large_slice_is_solved_on_a_grid_that_is_quick(stack, monkeypatch):
+    from napari_densify.classical import geodesic
+
+    monkeypatch.setattr(geodesic, "_QUICK_VOXELS", 420)
+    sizes = []
+    real = geodesic.geodesic_distance
+    monkeypatch.setattr(
+        geodesic,
+        "geodesic_distance",
+        lambda cost, *a, **k: sizes.append(cost.size) or real(cost, *a, **k),
+    )
+    volume, truth, paint = stack
+    *_, shown = preview_slice("geodesic", volume, 3, annotations=paint)
+    assert max(sizes) <= 420
+    assert (shown == truth[3]).mean() > 0.8

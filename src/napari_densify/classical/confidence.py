@@ -50,10 +50,12 @@ def grow_confident(
     """
     mean, deviation = float(image[region].mean()), float(image[region].std())
     similar = np.abs(image - mean) <= multiplier * deviation
-    grown: npt.NDArray[np.bool_] = ndimage.binary_propagation(
-        seeds & similar, structure=np.ones((3,) * image.ndim), mask=similar
-    )
-    return grown | seeds
+    # Connected parts that hold a seed: the same as propagating seeds, in one pass.
+    parts, count = ndimage.label(similar, np.ones((3,) * image.ndim))
+    reached = np.bincount(parts[seeds], minlength=count + 1) > 0
+    reached[0] = False
+    grown: npt.NDArray[np.bool_] = reached[parts] | seeds
+    return grown
 
 
 def solve(task: Task, parameters: ConfidenceParameters) -> Iterator[tuple[Labels, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
+from scipy import ndimage
 from skimage.graph import MCP_Geometric
 
 from napari_densify.classical.growing import Coarse, coarse_to_fine, grid_field
@@ -20,6 +21,7 @@ __all__ = ["SEARCH", "GeodesicParameters", "geodesic_distance", "solve"]
 SEARCH = {"strength": (3.0, 10.0, 30.0, 100.0), "sigma": (0.5, 1.0, 2.0)}
 
 _PREVIEW_VOXELS = 60_000
+_QUICK_VOXELS = 300_000
 
 
 class GeodesicParameters(Parameters):
@@ -49,8 +51,11 @@ def geodesic_distance(
     spacing
         Voxel size (Z, Y, X) in nm.
     """
-    search = MCP_Geometric(cost, sampling=spacing)
-    distance: npt.NDArray[Any] = search.find_costs(np.argwhere(seeds))[0]
+    # Every path leaves the seeds through their rim: nothing is searched within them.
+    inside = ndimage.binary_erosion(seeds, np.ones((3,) * seeds.ndim), border_value=1)
+    search = MCP_Geometric(np.where(inside, -1, cost), sampling=spacing)
+    distance: npt.NDArray[Any] = search.find_costs(np.argwhere(seeds & ~inside))[0]
+    distance[seeds] = 0
     return distance
 
 
@@ -69,7 +74,9 @@ def solve(task: Task, parameters: GeodesicParameters) -> Iterator[tuple[Labels, 
             if own.any():
                 yield value, -geodesic_distance(cost, own, spacing=grid.spacing)
 
-    sizes = (_PREVIEW_VOXELS, parameters.max_voxels)
+    # A slice by itself could be solved on a finer grid than the volume will be, but not at once.
+    finest = min(parameters.max_voxels, _QUICK_VOXELS if task.quick else parameters.max_voxels)
+    sizes = (_PREVIEW_VOXELS, finest)
     return coarse_to_fine(task, parameters, sizes=sizes, solve=solve_grid)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +37,18 @@ def fill_rest(labels: npt.NDArray[Any], task: Task) -> Labels:
     if background is not None:
         out[rest] = background
     elif rest.any() and not rest.all():
-        nearest = ndimage.distance_transform_edt(
-            rest, sampling=task.volume.spacing, return_distances=False, return_indices=True
-        )
-        out = out[tuple(nearest)]
+        out = _nearest(out, rest, task.volume.spacing)
     return out
+
+
+def _nearest(labels: Labels, rest: npt.NDArray[np.bool_], spacing: Sequence[float]) -> Labels:
+    if labels.shape[0] == 1:  # a third axis costs time
+        return _nearest(labels[0], rest[0], spacing[1:])[None]
+    nearest = ndimage.distance_transform_edt(
+        rest, sampling=spacing, return_distances=False, return_indices=True
+    )
+    filled: Labels = labels[tuple(nearest)]
+    return filled
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ SEARCH: dict[str, tuple[str, ...]] = {}
 Distances = npt.NDArray[np.float32]
 
 _LARGEST_FOR_AXES = 1 << 28
+_LARGEST_KEPT = 1 << 28
 _FEWEST_VOXELS = 9
 
 
@@ -62,7 +63,7 @@ def fit(task: Task, parameters: InterpolationParameters) -> Rule:
     Transactions on Medical Imaging 9, 32 (1990).
     """
     paint = task.require_paint()
-    stacks = _stacks(paint, task.volume.spacing, task.classes, parameters)
+    stacks = _stacks(task, paint, parameters)
 
     def rule(region: Region) -> Labels:
         z, y, x = region
@@ -75,27 +76,38 @@ def fit(task: Task, parameters: InterpolationParameters) -> Rule:
     return rule
 
 
-def _stacks(
-    paint: Paint,
-    spacing: Spacing,
-    classes: Sequence[int],
-    parameters: InterpolationParameters,
-) -> list[_Stack]:
-    size = int(np.prod(paint.array.shape, dtype=np.int64))
-    if parameters.axes == "z" or size > _LARGEST_FOR_AXES or len(paint.slices) == 1:
-        planes: tuple[Sequence[int], ...] = (paint.slices, (), ())
-    else:
+def _stacks(task: Task, paint: Paint, parameters: InterpolationParameters) -> list[_Stack]:
+    spacing = task.volume.spacing
+    planes: tuple[Sequence[int], ...] = (paint.slices, (), ())
+    if parameters.axes == "auto" and _may_cross(paint):
         planes = painted_planes(np.asarray(paint.array[:]))
     stacks = []
     for axis, numbers in enumerate(planes):
         if numbers:
-            plane_spacing = tuple(s for i, s in enumerate(spacing) if i != axis)
-            fields = [
-                signed_distances(_plane(paint, axis, n), classes, spacing=plane_spacing)
-                for n in numbers
-            ]
+            fields = [_remembered(task, axis, n) for n in numbers]
             stacks.append(_Stack(axis, np.asarray(numbers), _bounded(fields), spacing[axis]))
     return stacks
+
+
+def _may_cross(paint: Paint) -> bool:
+    """Whether planes along Y or X can be painted: they go through neighbouring Z slices."""
+    size = int(np.prod(paint.array.shape, dtype=np.int64))
+    return size <= _LARGEST_FOR_AXES and bool((np.diff(paint.slices) == 1).any())
+
+
+def _remembered(task: Task, axis: int, number: int) -> Distances:
+    """Signed distances of a plane; a preview keeps them until that plane is painted again."""
+    plane = _plane(task.require_paint(), axis, number)
+    spacing = tuple(s for i, s in enumerate(task.volume.spacing) if i != axis)
+    key = ("distances", task.identity, task.classes, axis, number)
+    state = hash(plane.tobytes())
+    if task.quick and task.memory.get(key, (None,))[0] == state:
+        kept: Distances = task.memory[key][1]
+        return kept
+    found = signed_distances(plane, task.classes, spacing=spacing)
+    if task.quick and found.nbytes * len(task.require_paint().slices) <= _LARGEST_KEPT:
+        task.memory[key] = (state, found)
+    return found
 
 
 def _plane(paint: Paint, axis: int, number: int) -> Labels:
@@ -140,8 +152,11 @@ def painted_planes(paint: Labels) -> tuple[tuple[int, ...], tuple[int, ...], tup
 
 
 def _has_neighbour(mask: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.bool_]:
-    alone = ndimage.correlate1d(mask.astype(np.uint8), [1, 0, 1], axis=axis, mode="constant")
-    beside: npt.NDArray[np.bool_] = mask & (alone > 0)
+    ahead, behind = (np.moveaxis(mask, axis, 0)[part] for part in (slice(1, None), slice(-1)))
+    beside = np.zeros_like(mask)
+    view = np.moveaxis(beside, axis, 0)
+    view[:-1] = behind & ahead
+    view[1:] |= behind & ahead
     return beside
 
 
@@ -168,13 +183,15 @@ def signed_distances(
     """
     out = np.full((len(classes), *plane.shape), -np.inf, np.float32)
     far = float(np.hypot(*(n * s for n, s in zip(plane.shape, spacing, strict=True))))
+    distances = {
+        value: ndimage.distance_transform_edt(plane != value, sampling=spacing)
+        for value in np.unique(plane[plane != 0]).tolist()
+    }
     for k, value in enumerate(classes):
-        own = plane == value
-        if not own.any():
-            continue
-        other = (plane != 0) & ~own
-        inside = ndimage.distance_transform_edt(~other, sampling=spacing) if other.any() else far
-        out[k] = inside - ndimage.distance_transform_edt(~own, sampling=spacing)
+        if value in distances:
+            others = [d for other, d in distances.items() if other != value]
+            inside = np.minimum.reduce(others) if others else far
+            out[k] = inside - distances[value]
     return out
 
 

@@ -78,7 +78,9 @@ def preview_slice(
     step = _coarse_step(method, volume)
     if step > 1:
         coarse = _thinned(task, step)
-        sketch = method.function(coarse, chosen)((slice(z, z + 1), *coarse.region[1:]))[0]
+        sketch = method.function(coarse, _lighter(method, chosen))(
+            (slice(z, z + 1), *coarse.region[1:])
+        )[0]
         _, height, width = volume.shape
         yield sketch.repeat(step, 0).repeat(step, 1)[:height, :width]
     if method.blockwise:
@@ -135,6 +137,14 @@ def _coarse_step(method: Method, volume: Volume) -> int:
     if not method.blockwise or method.seconds_per_mvoxel < _SLOW:
         return 1
     return max(1, int(np.sqrt(y * x / _SKETCH_VOXELS)))
+
+
+def _lighter(method: Method, parameters: Settings) -> Settings:
+    """Parameters of the sketch that comes first: fewer trees, fewer iterations."""
+    values = parameters.model_dump()
+    return parameters.model_copy(
+        update={name: min(values[name], most) for name, most in method.sketch}
+    )
 
 
 def _sketch(method: Method, task: Task, parameters: Settings, z: int) -> Iterator[npt.NDArray[Any]]:

@@ -46,6 +46,8 @@ class Method:
         Memory that it takes at its peak, where it isn't blockwise.
     seconds_per_mvoxel
         Roughly how long a million voxels take on one core: plans searches and progress.
+    sketch
+        Parameters and their greatest values in the coarse preview that comes first.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Method:
     objects: bool = False
     bytes_per_voxel: int = 40
     seconds_per_mvoxel: float = 1.0
+    sketch: tuple[tuple[str, int], ...] = ()
 
     @property
     def settings(self) -> type[Settings]:
@@ -251,6 +254,7 @@ _ALL = (
         needs_paint=True,
         planar=True,
         seconds_per_mvoxel=10.0,
+        sketch=(("iterations", 5),),
     ),
     Method(
         name="random_forest",
@@ -261,6 +265,7 @@ _ALL = (
         model="ForestParameters",
         needs_paint=True,
         seconds_per_mvoxel=20.0,
+        sketch=(("trees", 15), ("samples", 6_000)),
     ),
     Method(
         name="interpolation",
