@@ -26,7 +26,7 @@ def test_every_method_declares_its_parameters(name):
     assert callable(method.function)
     for field in model.model_fields.values():
         assert field.title
-    for parameter, values in method.search.items():
+    for parameter, values in (item for space in method.search for item in space.items()):
         for value in values:
             resolve_parameters(method, {}, {parameter: value})
 

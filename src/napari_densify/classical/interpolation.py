@@ -15,7 +15,6 @@ from scipy import ndimage
 from napari_densify.classical.task import Labels, Paint, Rule, Task
 from napari_densify.core.base import Settings
 from napari_densify.core.blocks import Region
-from napari_densify.core.volume import Spacing
 
 __all__ = ["SEARCH", "InterpolationParameters", "fit", "painted_planes", "signed_distances"]
 

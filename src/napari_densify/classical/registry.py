@@ -72,10 +72,13 @@ class Method:
         return model
 
     @property
-    def search(self) -> Mapping[str, Sequence[Any]]:
-        """Values of the parameters that are worth trying when it is tuned."""
-        space: Mapping[str, Sequence[Any]] = self._load().SEARCH
-        return space
+    def search(self) -> tuple[Mapping[str, Sequence[Any]], ...]:
+        """Values of the parameters that are worth trying when it is tuned.
+
+        More than one mapping where some parameters matter only with others.
+        """
+        spaces = self._load().SEARCH
+        return (spaces,) if isinstance(spaces, Mapping) else tuple(spaces)
 
     @property
     def function(self) -> Any:

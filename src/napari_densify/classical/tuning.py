@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product, zip_longest
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ _FOLDS = 3
 _CANDIDATES = 16
 _FEWEST_VOXELS = 200_000
 _PATIENCE = 3.0
+_MARGIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Tuned:
     Attributes
     ----------
     parameters
-        The best parameters; the defaults where nothing was better.
+        The best parameters; the defaults where nothing was better by more than 0.02, which
+        so little paint cannot tell from chance.
     score
         Mean Dice on paint that was left out, NaN if nothing could be left out.
     default_score
@@ -151,7 +153,7 @@ def search_parameters(
         scores.append(_score(method, folds, parameters))
         if time.monotonic() - started > _PATIENCE * seconds:
             break
-    best = int(np.nanargmax(scores)) if np.isfinite(scores).any() else 0
+    best = _best(scores)
     return Tuned(
         parameters=candidates[best],
         score=scores[best],
@@ -161,21 +163,28 @@ def search_parameters(
     )
 
 
+def _best(scores: Sequence[float]) -> int:
+    """Index of the best set; the defaults, unless another is better by more than chance."""
+    if not np.isfinite(scores).any():
+        return 0
+    best, default = int(np.nanargmax(scores)), scores[0]
+    return 0 if scores[best] <= default + _MARGIN else best
+
+
 def _candidates(method: Method, preset: Mapping[str, Any], seed: int) -> list[Settings]:
-    """Defaults first, then combinations of the search space in a seeded order."""
-    space = {n: v for n, v in method.search.items() if n not in preset}
-    names = list(space)
-    combinations = [dict(zip(names, values, strict=True)) for values in product(*space.values())]
-    order = np.random.default_rng(seed).permutation(len(combinations))
-    default = resolve_parameters(method, preset, None)
-    chosen = [default]
-    for index in order:
-        parameters = resolve_parameters(method, {**preset, **combinations[index]}, None)
+    """Defaults first, then combinations of each search space in turn, in a seeded order."""
+    rng = np.random.default_rng(seed)
+    decks = []
+    for space in method.search:
+        free = {n: v for n, v in space.items() if n not in preset}
+        deck = [dict(zip(free, values, strict=True)) for values in product(*free.values())]
+        decks.append([deck[i] for i in rng.permutation(len(deck))])
+    chosen = [resolve_parameters(method, preset, None)]
+    for values in chain.from_iterable(zip_longest(*decks)):
+        parameters = resolve_parameters(method, {**preset, **(values or {})}, None)
         if parameters not in chosen:
             chosen.append(parameters)
-        if len(chosen) == _CANDIDATES:
-            break
-    return chosen
+    return chosen[:_CANDIDATES]
 
 
 def _count(method: Method, seconds: float) -> int:

@@ -17,11 +17,11 @@ from napari_densify.core.volume import Spacing
 
 __all__ = ["SEARCH", "WatershedParameters", "find_markers", "gradient_magnitude", "solve"]
 
-SEARCH = {
-    "sigma": (0.5, 1.0, 2.0, 3.0),
-    "landscape": ("gradient", "intensity", "inverted"),
-    "markers": ("auto", "h-minima", "distance"),
-}
+SEARCH = (
+    {"sigma": (0.5, 1.0, 2.0, 3.0), "landscape": ("gradient", "intensity", "inverted")},
+    {"markers": ("h-minima",), "sigma": (0.5, 1.0, 2.0), "depth": (0.02, 0.05, 0.1)},
+    {"markers": ("distance",), "sigma": (0.5, 1.0, 2.0), "reach": (3.0, 5.0, 10.0)},
+)
 
 
 class WatershedParameters(Parameters):
@@ -51,7 +51,8 @@ class WatershedParameters(Parameters):
         ge=0,
         le=1,
         title="Depth of minima",
-        description="For h-minima: least depth of a basin, as a part of the landscape's range",
+        description="For h-minima: least depth of a basin, as a part of the landscape's range "
+        "from its 1st to its 99th percentile",
     )
     reach: float = Field(
         5.0,
@@ -120,9 +121,11 @@ def find_markers(
         Voxel size (Z, Y, X) in nm.
     """
     if parameters.markers == "h-minima":
-        span = float(landscape.max() - landscape.min())
-        if span == 0:
+        if landscape.min() == landscape.max():
             return np.ones(image.shape, np.int32)
+        # Percentiles: one bright speck in a large volume must not fill all its basins.
+        low, high = np.percentile(landscape, (1, 99))
+        span = float(high - low) or float(np.ptp(landscape))
         minima = h_minima(landscape, parameters.depth * span)
         markers: npt.NDArray[np.int32] = ndimage.label(minima)[0]
         return markers
