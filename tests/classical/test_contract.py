@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_densify.classical import METHODS, run_method
+from napari_densify.classical import METHODS, run_method, run_objects
+from napari_densify.classical.instances import object_class
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Volume
@@ -111,3 +112,33 @@ def test_table_of_the_caller_is_kept(stack):
     volume, _, _ = stack
     table = ClassTable.from_values([4, 7])
     assert set(np.unique(run_method("otsu", volume, classes=table))) == {4, 7}
+
+
+@pytest.mark.parametrize("name", [m.name for m in METHODS.values() if m.objects])
+def test_regions_are_objects_and_classes_at_once(name, cells):
+    volume, _, paint = cells
+    parameters = SMALL.get(name, {})
+    labels, ids = run_objects(name, volume, annotations=paint, parameters=parameters)
+    expected = run_method(name, volume, annotations=paint, parameters=parameters)
+    np.testing.assert_array_equal(labels, expected)
+    value = object_class(labels, None)
+    np.testing.assert_array_equal(ids > 0, labels == value)
+    assert ids.dtype == np.uint32
+    assert np.array_equal(np.unique(ids[ids > 0]), np.arange(1, ids.max() + 1))
+
+
+def test_basins_of_touching_objects_are_two_objects():
+    """Two painted discs that touch are one class, but two basins."""
+    y, x = np.mgrid[:30, :50]
+    near = np.minimum(np.hypot(y - 15, x - 15), np.hypot(y - 15, x - 34))
+    image = np.where(near < 11, 200 - 8 * near, 10).astype(np.uint8)[None]
+    paint = np.zeros_like(image)
+    paint[0, 14:17, 14:17] = paint[0, 14:17, 33:36] = 2
+    paint[0, :2] = 1
+    options = {"annotations": paint, "classes": ClassTable.default()}
+    labels, ids = run_objects("watershed", Volume(image), **options)
+    assert ids.max() == 2
+    assert ids[0, 15, 15] != ids[0, 15, 34]
+    assert (ids[labels == 1] == 0).all()
+    with pytest.raises(InputError, match="densify instances"):
+        run_objects("threshold", Volume(image), **options)

@@ -32,6 +32,20 @@ def test_a_method_writes_labels(densify, files):
     assert (labels.read_labels() == truth).mean() > 0.97
 
 
+def test_regions_as_classes_and_as_objects(densify, files):
+    labels, ids = files.folder / "ws.tif", files.folder / "ids.tif"
+    words = ("classical", "watershed", files.image, "--annotations", files.paint, "-o", labels)
+    outcome = densify(*words, "--objects", ids, "--set", "markers=distance", "--json")
+    assert outcome.code == 0, outcome.err
+    found = open_labels(ids).read_labels()
+    assert outcome.result["objects"] == found.max() > 0
+    codes = open_labels(labels).read_labels()
+    assert len(np.unique(codes[found > 0])) == 1
+    plain = files.folder / "plain.tif"
+    densify(*words[:-1], plain, "--set", "markers=distance")
+    np.testing.assert_array_equal(open_labels(plain).read_labels(), codes)
+
+
 def test_tuning_keeps_what_the_user_set(densify, files):
     outcome = densify(
         "classical", "threshold", files.image, "--annotations", files.paint,
@@ -50,6 +64,7 @@ def test_tuning_keeps_what_the_user_set(densify, files):
         (("classical", "otsu", "{image}", "-o", "{out}", "--tune"), "--annotations"),
         (("classical", "interpolation", "{image}", "-o", "{out}"), "paint"),
         (("classical", "otsu", "{image}", "-o", "{image}"), "written over"),
+        (("classical", "otsu", "{image}", "-o", "{out}", "--objects", "i.tif"), "instances"),
         (("instances", "{truth}", "-o", "{out}", "--set", "nonsense=1"), "nonsense"),
         (("export", "{image}", "-o", "m.zip"), "balls.tif"),
         (("export", "m.safetensors", "-o", "m.tar"), ".zip"),

@@ -10,7 +10,13 @@ from napari_densify.classical.registry import METHODS, Method, get_method
 if TYPE_CHECKING:
     from napari_densify.classical.instances import InstanceParameters, label_objects
     from napari_densify.classical.preview import preview_slice
-    from napari_densify.classical.run import Piece, make_task, run_method, stream_method
+    from napari_densify.classical.run import (
+        Piece,
+        make_task,
+        run_method,
+        run_objects,
+        stream_method,
+    )
     from napari_densify.classical.tuning import Trial, Tuned, search_parameters, tune_method
 
 __all__ = [
@@ -25,13 +31,14 @@ __all__ = [
     "make_task",
     "preview_slice",
     "run_method",
+    "run_objects",
     "search_parameters",
     "stream_method",
     "tune_method",
 ]
 
 _LATER = {
-    **dict.fromkeys(("Piece", "make_task", "run_method", "stream_method"), "run"),
+    **dict.fromkeys(("Piece", "make_task", "run_method", "run_objects", "stream_method"), "run"),
     **dict.fromkeys(("Trial", "Tuned", "search_parameters", "tune_method"), "tuning"),
     **dict.fromkeys(("InstanceParameters", "label_objects"), "instances"),
     "preview_slice": "preview",

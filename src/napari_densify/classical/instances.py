@@ -15,7 +15,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing
 
-__all__ = ["InstanceParameters", "label_objects"]
+__all__ = ["InstanceParameters", "label_objects", "object_class", "renumber"]
 
 Ids = npt.NDArray[np.uint32]
 
@@ -106,7 +106,7 @@ def label_objects(
     peaks: Grimaud, SPIE 1769 (1992).
     """
     parameters = parameters or InstanceParameters()
-    value = _object_class(labels, classes, parameters)
+    value = object_class(labels, classes, parameters.object_class)
     inside = labels == value
     if not inside.any():
         raise InputError(
@@ -121,14 +121,21 @@ def label_objects(
     ids = _drop_small(ids, inside, parameters.smallest, refill=cells, spacing=spacing)
     if cells and parameters.fill_boundary:
         ids = _nearest_id(ids, np.ones_like(inside), spacing)
-    return _renumber(ids)
+    return renumber(ids)
 
 
-def _object_class(
-    labels: npt.NDArray[Any], classes: ClassTable | None, parameters: InstanceParameters
+def object_class(
+    labels: npt.NDArray[Any], classes: ClassTable | None, wanted: int | None = None
 ) -> int:
-    if parameters.object_class is not None:
-        return parameters.object_class
+    """Class whose objects are told apart: the one wanted, else the most frequent foreground.
+
+    Raises
+    ------
+    InputError
+        If there is nothing but background.
+    """
+    if wanted is not None:
+        return wanted
     background = classes.background if classes else None
     values, counts = np.unique(labels[labels != 0], return_counts=True)
     others = [(n, int(v)) for v, n in zip(values, counts, strict=True) if v != background]
@@ -200,7 +207,8 @@ def _nearest_id(ids: Ids, where: npt.NDArray[np.bool_], spacing: Spacing) -> Ids
     return filled
 
 
-def _renumber(ids: Ids) -> Ids:
+def renumber(ids: npt.NDArray[Any]) -> Ids:
+    """Give objects numbers from 1 without gaps; 0 stays 0."""
     numbers, flat = np.unique(ids, return_inverse=True)
     dense = flat if numbers[0] == 0 else flat + 1
     result: Ids = dense.reshape(ids.shape).astype(np.uint32)

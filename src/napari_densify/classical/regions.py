@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_densify.classical.task import Image, Labels, Task
 
-__all__ = ["RegionNames", "describe_regions", "name_regions"]
+__all__ = ["RegionNames", "classify_regions", "describe_regions"]
 
 Table = npt.NDArray[Any]
 
@@ -125,7 +125,7 @@ def _likelihood(features: Table, known: Table, weights: Table, floor: Table) -> 
     return result
 
 
-def name_regions(task: Task, regions: npt.NDArray[Any], *images: Image) -> Labels:
+def classify_regions(task: Task, regions: npt.NDArray[Any], *images: Image) -> tuple[Table, Labels]:
     """Name the regions of a whole volume, see :class:`RegionNames`.
 
     Parameters
@@ -139,7 +139,7 @@ def name_regions(task: Task, regions: npt.NDArray[Any], *images: Image) -> Label
 
     Returns
     -------
-    Dense class codes.
+    Regions numbered from 0 without gaps, ``(Z, Y, X)``, and the class code of each, ``(R,)``.
     """
     numbers = np.unique(regions, return_inverse=True)[1].reshape(regions.shape)
     names = RegionNames(task.classes)
@@ -148,4 +148,4 @@ def name_regions(task: Task, regions: npt.NDArray[Any], *images: Image) -> Label
         paint = task.seeds()
         names.learn(numbers, images, paint)
     codes = names.name(describe_regions(numbers, images), numbers, paint)
-    return codes.astype(task.dtype)[numbers]
+    return numbers, codes.astype(task.dtype)

@@ -41,7 +41,7 @@ class Method:
     iterative
         Yields intermediate results.
     objects
-        Its regions can be told apart as objects.
+        Its regions can be told apart as objects; its module holds ``divide`` as well.
     bytes_per_voxel
         Memory that it takes at its peak, where it isn't blockwise.
     seconds_per_mvoxel
@@ -84,6 +84,11 @@ class Method:
     def function(self) -> Any:
         """``fit`` of a blockwise method, ``solve`` of any other."""
         return getattr(self._load(), "fit" if self.blockwise else "solve")
+
+    @property
+    def divide(self) -> Any:
+        """``divide`` of a method with objects: numbers of regions, and the class of each."""
+        return self._load().divide
 
     def _load(self) -> Any:
         return import_module(f"napari_densify.classical.{self.module}")

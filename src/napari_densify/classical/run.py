@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_densify.classical.instances import object_class, renumber
 from napari_densify.classical.registry import Method, get_method, resolve_parameters
 from napari_densify.classical.task import Labels, Paint, Task
 from napari_densify.core.base import Settings
@@ -20,7 +21,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import ArrayLike, Volume
 
-__all__ = ["Piece", "label_task", "make_task", "run_method", "stream_method"]
+__all__ = ["Piece", "label_task", "make_task", "run_method", "run_objects", "stream_method"]
 
 _BLOCK_VOXELS = 1 << 23
 
@@ -134,6 +135,45 @@ def stream_method(
     yield from (
         _in_blocks(method, task, chosen) if method.blockwise else _whole(method, task, chosen)
     )
+
+
+def run_objects(
+    name: str,
+    volume: Volume,
+    *,
+    annotations: ArrayLike | None = None,
+    classes: ClassTable | None = None,
+    probabilities: Volume | None = None,
+    parameters: Settings | Mapping[str, Any] | None = None,
+) -> tuple[Labels, npt.NDArray[np.uint32]]:
+    """Run a method that divides the volume into regions; tell classes and objects.
+
+    Parameters and errors are those of :func:`run_method`.
+
+    Returns
+    -------
+    Dense class codes ``(Z, Y, X)``, the same as :func:`run_method` gives, and ids from 1
+    without gaps: each region of the objects' class has its own, 0 is no object.
+
+    Raises
+    ------
+    InputError
+        If the method has no regions of its own.
+    """
+    method, preset = get_method(name)
+    if not method.objects:
+        raise InputError(
+            "it gives classes, no objects",
+            where=method.name,
+            mend="make objects of its labels: densify instances LABELS -o OUT",
+        )
+    chosen = resolve_parameters(method, preset, parameters)
+    task = make_task(volume, annotations, classes, probabilities=probabilities)
+    _check_memory(method, task)
+    numbers, codes = method.divide(task, chosen)
+    labels: Labels = codes[numbers]
+    value = object_class(labels, task.table)
+    return labels, renumber(np.where(labels == value, numbers.astype(np.int64) + 1, 0))
 
 
 def label_task(

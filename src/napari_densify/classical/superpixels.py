@@ -9,11 +9,11 @@ from pydantic import Field
 from scipy import ndimage
 from skimage.segmentation import slic
 
-from napari_densify.classical.regions import name_regions
+from napari_densify.classical.regions import classify_regions
 from napari_densify.classical.task import Image, Labels, Parameters, Task, smoothing_sigmas
 from napari_densify.core.volume import Spacing
 
-__all__ = ["SEARCH", "SuperpixelParameters", "solve", "superpixels"]
+__all__ = ["SEARCH", "SuperpixelParameters", "divide", "solve", "superpixels"]
 
 SEARCH = {"size": (200, 800, 3000), "compactness": (0.02, 0.1, 0.5), "sigma": (0.5, 1.5)}
 
@@ -66,11 +66,23 @@ def superpixels(
 
 
 def solve(task: Task, parameters: SuperpixelParameters) -> Labels:
-    """Name superpixels by their paint, or by those most like them at three scales."""
+    """Give every voxel the class of its superpixel."""
+    numbers, codes = divide(task, parameters)
+    labels: Labels = codes[numbers]
+    return labels
+
+
+def divide(task: Task, parameters: SuperpixelParameters) -> tuple[npt.NDArray[Any], Labels]:
+    """Name superpixels by their paint, or by those most like them at three scales.
+
+    Returns
+    -------
+    Number of each voxel's superpixel, and the class code of each number.
+    """
     image = task.smooth(task.region, parameters)
     spacing = task.volume.spacing
     regions = superpixels(
         image, size=parameters.size, compactness=parameters.compactness, spacing=spacing
     )
     wide = ndimage.gaussian_filter(image, smoothing_sigmas(4.0, spacing))
-    return name_regions(task, regions, image, wide)
+    return classify_regions(task, regions, image, wide)

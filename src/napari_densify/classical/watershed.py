@@ -11,11 +11,11 @@ from scipy import ndimage
 from skimage import filters, segmentation
 from skimage.morphology import h_minima
 
-from napari_densify.classical.regions import name_regions
+from napari_densify.classical.regions import classify_regions
 from napari_densify.classical.task import Image, Labels, Parameters, Task
 from napari_densify.core.volume import Spacing
 
-__all__ = ["SEARCH", "WatershedParameters", "find_markers", "gradient_magnitude", "solve"]
+__all__ = ["SEARCH", "WatershedParameters", "divide", "find_markers", "gradient_magnitude", "solve"]
 
 SEARCH = (
     {"sigma": (0.5, 1.0, 2.0, 3.0), "landscape": ("gradient", "intensity", "inverted")},
@@ -84,17 +84,41 @@ def gradient_magnitude(image: Image, *, spacing: Spacing) -> Image:
 
 def solve(task: Task, parameters: WatershedParameters) -> Labels:
     """Flood the volume; every voxel gets the class of the basin that reaches it."""
+    numbers, codes = divide(task, parameters)
+    labels: Labels = codes[numbers]
+    return labels
+
+
+def divide(task: Task, parameters: WatershedParameters) -> tuple[npt.NDArray[Any], Labels]:
+    """Flood the volume from markers, or from connected pieces of paint.
+
+    Returns
+    -------
+    Number of each voxel's basin, and the class code of each number.
+    """
     image = task.smooth(task.region, parameters)
     spacing = task.volume.spacing
     landscape = _landscape(task, image, parameters)
     painted = task.paint is not None and bool(task.paint.slices)
     if parameters.markers == "paint" or (parameters.markers == "auto" and painted):
-        basins = segmentation.watershed(landscape, task.seeds(), compactness=parameters.compactness)
-        labels: Labels = basins.astype(task.dtype)
-        return labels
+        seeds, codes = _pieces(task)
+        basins = segmentation.watershed(landscape, seeds, compactness=parameters.compactness)
+        return basins, codes
     markers = find_markers(image, landscape, parameters=parameters, spacing=spacing)
     basins = segmentation.watershed(landscape, markers, compactness=parameters.compactness)
-    return name_regions(task, basins, image)
+    return classify_regions(task, basins, image)
+
+
+def _pieces(task: Task) -> tuple[npt.NDArray[np.int32], Labels]:
+    """Give connected pieces of paint of one class numbers from 1; return their classes too."""
+    paint = task.seeds()
+    pieces = np.zeros(paint.shape, np.int32)
+    codes = [task.classes[0]]  # of no piece
+    for value in task.classes:
+        own, count = ndimage.label(paint == value, np.ones((3, 3, 3)))
+        np.add(own, len(codes) - 1, out=pieces, where=own > 0, casting="unsafe")
+        codes += [value] * count
+    return pieces, np.asarray(codes, task.dtype)
 
 
 def _landscape(task: Task, image: Image, parameters: WatershedParameters) -> Image:

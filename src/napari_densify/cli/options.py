@@ -13,6 +13,7 @@ __all__ = [
     "Cluster",
     "Device",
     "FromNetwork",
+    "ObjectIds",
     "HeldOut",
     "Image",
     "Images",
@@ -130,6 +131,12 @@ Cluster = Annotated[
 
 Method = Annotated[str, typer.Argument(metavar="METHOD", help="Name from --list.")]
 LabelsOut = Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="Labels to write.")]
+ObjectIds = Annotated[
+    str,
+    typer.Option(
+        "--objects", metavar="IDS", help="Ids of its regions as well (watershed, superpixels)."
+    ),
+]
 FromNetwork = Annotated[
     str,
     typer.Option(metavar="P", help="A network's probabilities, for methods that work on them."),

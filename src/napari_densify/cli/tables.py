@@ -126,6 +126,7 @@ def show_predictions(console: Console, result: Result) -> None:
 def show_labels(console: Console, result: Result) -> None:
     """Print where labels were written and the parameters that made them."""
     rows = [("labels", str(result["output"])), ("time", say_duration(result["seconds"]))]
+    rows += [("objects", str(result["objects"]))] if "objects" in result else []
     _pairs(console, [*rows, *((k, str(v)) for k, v in result.get("parameters", {}).items())])
 
 

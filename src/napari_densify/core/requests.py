@@ -118,6 +118,7 @@ class ClassicalRequest(_Job):
     method: str
     image: str
     output: str
+    objects: str = Field("", description="Ids of its regions, for methods that have some")
     annotations: str = ""
     probabilities: str = Field("", description="Of a network, (C, Z, Y, X), for methods on them")
     held_out: tuple[int, ...] = Field((), description="Slices whose paint is not learned from")

@@ -190,6 +190,7 @@ def classical_request(
     *,
     region: Region | None = None,
     tune: bool = False,
+    objects: str = "",
 ) -> ask.ClassicalRequest:
     """Return the request of one classical method; held-out paint is not learned from.
 
@@ -205,12 +206,15 @@ def classical_request(
         Only this part: a preview.
     tune
         Search the parameters first.
+    objects
+        Ids of the method's regions to write, if any.
     """
     project = session.require_project()
     number = session.chosen_round().number if project.rounds() else 0
     guess = project.prediction_path(number, "probabilities") if number else None
     return ask.ClassicalRequest(
         method=method,
+        objects=objects,
         image=str(project.path),
         annotations=str(project.path),
         probabilities=str(guess) if guess is not None and guess.exists() else "",

@@ -73,10 +73,17 @@ class MethodPanel(Step):
         self.run = button(
             "Run on the volume", "Label the whole volume into a layer", self._run, name="run-method"
         )
+        self.objects = QCheckBox("Objects as well")
+        self.objects.setObjectName("method-objects")
+        self.objects.setToolTip(
+            "When it is run on the volume: each of its regions gets an id of its own, in a "
+            "layer beside the classes"
+        )
         row = QHBoxLayout()
         row.addWidget(self.tune, 1)
         row.addWidget(self.run, 2)
         self.body.addWidget(self.live)
+        self.body.addWidget(self.objects)
         self.body.addLayout(row)
         self.status = hint("", name="method-status")
         self.body.addWidget(self.status)
@@ -104,6 +111,7 @@ class MethodPanel(Step):
         method = METHODS[self.name]
         where = "" if method.blockwise else " Needs the whole volume in memory."
         paint = " Learns from paint." if method.needs_paint else ""
+        self.objects.setVisible(method.objects)
         self.summary.setText(f"{method.summary}.{paint}{where}")
         old, self.form = self.form, SettingsForm(self.parameters, sliders=True)
         self.form.changed.connect(self._edited)
@@ -169,8 +177,15 @@ class MethodPanel(Step):
         self.session.require_idle()
         if self.session.paint is not None:
             self.session.paint.flush()
-        target = self.session.require_project().path / "methods" / f"{self.name}.zarr"
-        request = classical_request(self.session, self.name, self.parameters, str(target))
+        folder, file = self.session.require_project().path, f"{self.name}.zarr"
+        wanted = METHODS[self.name].objects and self.objects.isChecked()
+        request = classical_request(
+            self.session,
+            self.name,
+            self.parameters,
+            str(folder / "methods" / file),
+            objects=str(folder / "objects" / f"regions-{file}") if wanted else "",
+        )
         self.bench.submit(request)
 
     def _job_ended(self, job: Job, event: Done | Failed) -> None:

@@ -24,6 +24,7 @@ from napari_densify.plugin.layers import (
 from napari_densify.plugin.pictures import DIFFERENT, ONLY_FIRST, ONLY_SECOND, Difference
 from napari_densify.plugin.results import SOURCE
 from napari_densify.plugin.step import Step, button, hint, narrow
+from napari_densify.plugin.swipe import Swipe
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["PicturePanel"]
@@ -47,6 +48,8 @@ class PicturePanel(Step):
         self._build_choices()
         self._build_buttons()
         self.legend = hint("", name="legend")
+        self.swipe = Swipe(bench, self.layers)
+        self.body.addWidget(self.swipe)
         self.body.addWidget(self.legend)
         self._timer = QTimer(self)
         self._timer.setInterval(FLICKER_MS)
@@ -82,6 +85,7 @@ class PicturePanel(Step):
         rows = (
             ("grid", "Side by side", "Image and labels of each result in a grid", self._grid),
             ("flicker", "Flicker", "Show the two in turns, at the same place", self._flicker),
+            ("swipe", "Swipe", "The two on both sides of a line that a slider moves", self._swipe),
             ("differ", "Differences", "A layer of where the two differ", self._differ),
             ("contours", "Contours", "Outlines over the image in place of areas", self._contours),
         )
@@ -98,7 +102,7 @@ class PicturePanel(Step):
             "Give each object of the result its own id, in a layer beside its classes",
             self._objects,
         )
-        layout.addWidget(self.objects, 2, 0)
+        layout.addWidget(self.objects, 2, 1)
         self.body.addLayout(layout)
 
     # sync
@@ -118,7 +122,7 @@ class PicturePanel(Step):
             index = next((i for i, layer in enumerate(found) if layer is kept), start)
             box.setCurrentIndex(min(index, len(found) - 1))
             box.blockSignals(False)
-        for name in ("flicker", "differ"):
+        for name in ("flicker", "swipe", "differ"):
             self.buttons[name].setEnabled(len(found) > 1)
         self.buttons["grid"].setChecked(bool(grid_of(self.bench.canvas.viewer).enabled))
         self._drop_stale()
@@ -174,6 +178,8 @@ class PicturePanel(Step):
         if self.buttons["flicker"].isChecked():
             self._stop_flicker()
             self._start_flicker()
+        if self.buttons["swipe"].isChecked():
+            self._swipe()
         if self.buttons["differ"].isChecked():
             self.bench.attempt(self._show_difference)
 
@@ -189,8 +195,28 @@ class PicturePanel(Step):
         elif not self.bench.attempt(self._start_flicker):
             self.buttons["flicker"].setChecked(False)
 
+    def _swipe(self) -> None:
+        if self.buttons["swipe"].isChecked():
+            self.buttons["swipe"].setChecked(self.bench.attempt(self._start_swipe))
+        else:
+            self.swipe.stop()
+            self.legend.setText("")
+
+    def _start_swipe(self) -> None:
+        pair = self.pair()
+        self._end("flicker")
+        self._end("differ")
+        self.legend.setText(self.swipe.start(*pair))
+
+    def _end(self, name: str) -> None:
+        """Release a button that another one replaces."""
+        if self.buttons[name].isChecked():
+            self.buttons[name].setChecked(False)
+            {"flicker": self._stop_flicker, "swipe": self._swipe, "differ": self._differ}[name]()
+
     def _start_flicker(self) -> None:
         pair = self.pair()
+        self._end("swipe")
         self._before = {layer: layer.visible for layer in self.layers()}
         for layer in self._before:
             layer.visible = layer is pair[0]
@@ -215,6 +241,7 @@ class PicturePanel(Step):
 
     def _show_difference(self) -> None:
         first, second = self.pair()
+        self._end("swipe")
         data = Difference(_array(first), _array(second), self.value.currentData() or 0)
         title = f"{first.name} ≠ {second.name}"
         canvas = self.bench.canvas
@@ -274,14 +301,17 @@ class PicturePanel(Step):
 
     def _drop_stale(self) -> None:
         """Take the difference away with the layers that it is of."""
+        if self.swipe.stale:
+            self._end("swipe")
         layer = find_layer(self.bench.canvas.viewer, "picture", "difference")
-        if layer is None:
+        if layer is None and self.buttons["differ"].isChecked():
             self.buttons["differ"].setChecked(False)
             self.legend.setText("")
 
     def let_go(self) -> None:
         """Give layers back the visibility that they had."""
         self._stop_flicker()
+        self._end("swipe")
         super().let_go()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DIFFERENT", "ONLY_FIRST", "ONLY_SECOND", "Difference", "SliceOf"]
+__all__ = ["DIFFERENT", "ONLY_FIRST", "ONLY_SECOND", "Difference", "SliceOf", "Swiped"]
 
 ONLY_FIRST, ONLY_SECOND, DIFFERENT = 1, 2, 3
 """Codes of a difference: a class is in the first alone, in the second alone; classes differ."""
@@ -45,6 +45,43 @@ class Difference:
         out[known & (a == self.value)] = ONLY_FIRST
         out[known & (b == self.value)] = ONLY_SECOND
         return out
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> npt.NDArray[Any]:
+        """All of it, for those who ask for an array."""
+        return self[:].astype(dtype or self.dtype)
+
+
+class Swiped:
+    """One label array up to a line, another from there on, read where it is looked at.
+
+    Parameters
+    ----------
+    first, second
+        Class codes ``(Z, Y, X)``.
+    axis, line
+        Voxels below ``line`` along this axis are of the first.
+    """
+
+    ndim = 3
+
+    def __init__(self, first: Any, second: Any, *, axis: int, line: int) -> None:
+        self.first, self.second, self.axis, self.line = first, second, axis, line
+        self.shape = tuple(first.shape)
+        self.dtype = np.promote_types(first.dtype, second.dtype)
+        if tuple(second.shape) != self.shape:
+            raise ValueError(f"shapes {self.shape} and {tuple(second.shape)} differ")
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        """Labels of a part."""
+        wanted = key if isinstance(key, tuple) else (key,)
+        wanted += (slice(None),) * (3 - len(wanted))
+        numbers = [np.arange(n)[k] for n, k in zip(self.shape, wanted, strict=True)]
+        before = numbers[self.axis] < self.line
+        a, b = (np.asarray(source[key]).astype(self.dtype) for source in (self.first, self.second))
+        if np.ndim(before):
+            behind = sum(np.ndim(n) > 0 for n in numbers[self.axis + 1 :])
+            before = before.reshape(-1, *[1] * behind)
+        return np.where(before, a, b)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> npt.NDArray[Any]:
         """All of it, for those who ask for an array."""

@@ -18,6 +18,7 @@ from napari_densify.cli.options import (
     LabelsOut,
     ListMethods,
     Method,
+    ObjectIds,
     Overrides,
     Seed,
     Spacing,
@@ -61,6 +62,7 @@ def classical(
     overrides: Overrides = [],  # noqa: B006
     probabilities: FromNetwork = "",
     held_out: HeldOut = "",
+    objects: ObjectIds = "",
     tune: Tune = False,
     spacing: Spacing = "",
     list_methods: ListMethods = False,
@@ -83,6 +85,7 @@ def classical(
             output=output,
             annotations=only_one(annotations),
             probabilities=probabilities,
+            objects=objects,
             held_out=parse_slices(held_out),
             parameters=parse_pairs(overrides),
             tune=tune,

@@ -38,6 +38,11 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
         return
     sources = [request.image, request.annotations, request.probabilities]
     target = require_writable(request.output, suffixes=LABEL_FILES, inputs=filter(None, sources))
+    if request.objects:
+        count = yield from _objects(request, parameters, opened, target)
+        facts = {"output": str(target), "objects": count, "seconds": round(control.elapsed(), 2)}
+        yield Done(result={"method": method.name, "parameters": parameters, **facts})
+        return
     complete = yield from _label(request, parameters, opened, target, control)
     result: dict[str, Any] = {"method": method.name, "parameters": parameters}
     if complete:
@@ -47,6 +52,26 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
         message = "stopped before every voxel had a class, so nothing was written"
         yield Notice(level="warning", message=f"{method.title}: {message}")
     yield Done(result=result, stopped=control.stop)
+
+
+def _objects(
+    request: ClassicalRequest, parameters: dict[str, Any], opened: Opened, target: Path
+) -> Generator[Event, None, int]:
+    """Write both views of a method's regions, classes and ids; return how many ids."""
+    from napari_densify.classical import get_method, run_objects
+    from napari_densify.io import write_labels
+
+    ids_file = require_writable(request.objects, suffixes=LABEL_FILES, inputs=[request.image])
+    yield Progress(done=0, total=1, message=request.method)
+    labels, ids = run_objects(request.method, **opened.keywords(), parameters=parameters)
+    facts = opened.facts()
+    place = {name: facts[name] for name in ("spacing", "spacing_known")}
+    write_labels(target, labels, classes=facts["classes"], **place)
+    write_labels(ids_file, ids, **place)
+    title = get_method(request.method)[0].title
+    yield LayerUpdated(path=str(target), name=title, final=True)
+    yield LayerUpdated(path=str(ids_file), name=f"{title}: objects", role="instances", final=True)
+    return int(ids.max())
 
 
 def list_methods(request: MethodsRequest, control: JobControl) -> Iterator[Event]:
