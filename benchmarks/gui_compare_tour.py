@@ -79,7 +79,7 @@ def compare(tour: Tour) -> None:
 
 
 def pictures(tour: Tour) -> None:
-    """Side by side, and where two differ."""
+    """Side by side, where two differ, and both sides of a line."""
     panel = tour.dock.step("Compare").pictures
     tour.click(panel.buttons["grid"])
     tour.viewer.reset_view()
@@ -94,6 +94,12 @@ def pictures(tour: Tour) -> None:
     tour.viewer.reset_view()
     tour.dock.ensureWidgetVisible(panel.legend)
     tour.photograph("compare-3-differences")
+    tour.click(panel.buttons["differ"])
+    choose(panel.second, "Watershed")
+    tour.click(panel.buttons["swipe"])
+    tour.dock.ensureWidgetVisible(panel.legend)
+    tour.photograph("compare-5-swipe")
+    tour.click(panel.buttons["swipe"])
 
 
 def report(page: Path, target: Path) -> None:

@@ -1,5 +1,6 @@
 """The benchmark's own arithmetic: paint, scores and tables must be right before figures are."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -135,3 +136,25 @@ def test_every_choice_that_was_tried_is_a_setting_we_have():
         for wish in wishes:
             kind = PredictSettings if wish.startswith("predict.") else TrainSettings
             apply_overrides(kind(), [wish.removeprefix("predict.")])
+
+
+def test_a_report_says_what_evaluate_says(tmp_path):
+    from benchmarks import compare_all
+
+    rows = tmp_path / "rows.json"
+    words = ["--methods", "otsu,interpolation", "--voxels", "40000", "--tuning", "0"]
+    words += ["--rows", str(rows), "--keep", str(tmp_path), "nuclei"]
+    compare_all.main(words)
+    (done,) = json.loads(rows.read_text())
+    assert done["shape"] == "100 x 20 x 20"
+    assert len(done["rows"]) == 2
+    assert (done["wrong"], done["failed"]) == ([], [])
+    # A number that doesn't add up is found.
+    scores = tmp_path / "nuclei" / "report" / "scores.json"
+    saved = json.loads(scores.read_text())
+    saved["entries"][0]["scores"]["mean_dice"] = 0.123
+    scores.write_text(json.dumps(saved))
+    place = compare_all.cropped(next(p for p in compare_all.places(None) if p.name == "nuclei"),
+                                40_000, tmp_path)  # fmt: skip
+    wrong = compare_all.wrong_numbers(place, tmp_path / "nuclei" / "report")
+    assert wrong == [saved["entries"][0]["name"]]

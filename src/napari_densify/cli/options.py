@@ -14,6 +14,7 @@ __all__ = [
     "Device",
     "FromNetwork",
     "ObjectIds",
+    "Tuning",
     "HeldOut",
     "Image",
     "Images",

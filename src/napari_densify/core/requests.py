@@ -172,6 +172,7 @@ class CompareRequest(_Job):
     models: tuple[str, ...] = ()
     predictions: dict[str, str] = Field({}, description="Labels that are there already, by name")
     budget_s: float | None = None
+    tune_s: float = Field(5.0, ge=0, description="About how long each method is tuned; 0: not")
     held_out: tuple[int, ...] = ()
     zero: Literal["unscored", "background"] = "unscored"
     device: str = "auto"

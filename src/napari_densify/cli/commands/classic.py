@@ -23,6 +23,7 @@ from napari_densify.cli.options import (
     Seed,
     Spacing,
     Tune,
+    Tuning,
     Zero,
 )
 from napari_densify.cli.run import run
@@ -135,6 +136,7 @@ def compare(
         list[str], typer.Option("--model", metavar="MODEL...", help="Trained models.")
     ] = [],  # noqa: B006
     budget: Budget = "",
+    tuning: Tuning = "5s",
     device: Device = "auto",
     held_out: HeldOut = "",
     zero: Zero = "unscored",
@@ -153,6 +155,7 @@ def compare(
             methods=parse_names(methods),
             models=tuple(model),
             budget_s=given(parse_duration, budget),
+            tune_s=parse_duration(tuning),
             held_out=parse_slices(held_out),
             zero=parse_zero(zero),
             device=device,

@@ -61,6 +61,7 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
         out_dir=folder,
         control=control,
         options=CompareOptions(
+            tune_s=request.tune_s,
             held_out=held_out,
             zero=request.zero,
             seed=request.seed,
