@@ -43,7 +43,8 @@ def fill_rest(labels: npt.NDArray[Any], task: Task) -> Labels:
 
 def _nearest(labels: Labels, rest: npt.NDArray[np.bool_], spacing: Sequence[float]) -> Labels:
     if labels.shape[0] == 1:  # a third axis costs time
-        return _nearest(labels[0], rest[0], spacing[1:])[None]
+        plane: Labels = _nearest(labels[0], rest[0], spacing[1:])[None]
+        return plane
     nearest = ndimage.distance_transform_edt(
         rest, sampling=spacing, return_distances=False, return_indices=True
     )

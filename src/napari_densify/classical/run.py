@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_densify.classical.instances import object_class, renumber
 from napari_densify.classical.registry import Method, get_method, resolve_parameters
 from napari_densify.classical.task import Labels, Paint, Task
 from napari_densify.core.base import Settings
@@ -160,6 +159,8 @@ def run_objects(
     InputError
         If the method has no regions of its own.
     """
+    from napari_densify.classical.instances import object_class, renumber
+
     method, preset = get_method(name)
     if not method.objects:
         raise InputError(

@@ -79,13 +79,13 @@ class Swipe(QSlider):
     def stop(self) -> None:
         """Take the layer away and give the others the visibility that they had."""
         viewer = self.bench.canvas.viewer
-        layer = self.layer
+        layer, self._pair = self.layer, None
         if layer is not None:
             viewer.layers.remove(layer)
             viewer.dims.events.order.disconnect(self._move)
         for hidden, visible in self._before.items():
             hidden.visible = visible
-        self._before, self._pair = {}, None
+        self._before = {}
         self.setVisible(False)
 
     @property
