@@ -133,10 +133,10 @@ Cluster = Annotated[
 Method = Annotated[str, typer.Argument(metavar="METHOD", help="Name from --list.")]
 LabelsOut = Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="Labels to write.")]
 ObjectIds = Annotated[
-    str,
-    typer.Option(
-        "--objects", metavar="IDS", help="Ids of its regions as well (watershed, superpixels)."
-    ),
+    str, typer.Option("--objects", metavar="IDS", help="Ids of regions (watershed, superpixels).")
+]
+Tuning = Annotated[
+    str, typer.Option("--tuning", metavar="TIME", help="Time to tune each method; 0s: not at all.")
 ]
 FromNetwork = Annotated[
     str,
