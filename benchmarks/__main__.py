@@ -50,7 +50,7 @@ SECTIONS: dict[str, tuple[str, list[str], bool]] = {
     ),
     "responsive": (
         "The viewer's event loop while it is painted, moved and trained",
-        ["benchmarks.gui_responsive", "--seconds", "90"],
+        ["benchmarks.gui_responsive", "--minutes", "1.5"],
         True,
     ),
     "kill": ("Kills in random moments", ["benchmarks.kill_project", "--kills", "40"], False),

@@ -1,7 +1,7 @@
 """How long the viewer's event loop is ever blocked: a long script of real strokes and moves.
 
 Run it under a display, for example ``xvfb-run -a -s "-screen 0 1600x1000x24" python
-benchmarks/gui_responsive.py --seconds 600``. In a real viewer it paints with mouse
+-m benchmarks.gui_responsive --minutes 10``. In a real viewer it paints with mouse
 events, moves through slices, zooms, fills, undoes, trains with live previews, predicts and
 looks for the next slice, over and over. Meanwhile a timer of 5 ms measures how long the
 event loop doesn't come round, and a thread notes what the viewer's thread was doing then.
@@ -13,6 +13,7 @@ away from it is not counted there.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import sys
@@ -30,6 +31,7 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 
+from benchmarks.page import busy, write_section
 from napari_densify.data import sample_files
 from napari_densify.plugin.view import camera_of
 from napari_densify.plugin.workbench import Workbench, workbench_of
@@ -240,21 +242,33 @@ def table(result: dict[str, Any], seconds: float) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
 
 
+def write(rows: list[str], result: dict[str, Any], seconds: float) -> None:
+    """Put the table on the page of benchmarks, with what the longest blocks were."""
+    blocks = "; ".join(f"{gap} ms ({work} of own work) in {doing.strip('_')}"
+                       for gap, work, doing in result["longest ms"][:4])  # fmt: skip
+    rows += ["", f"Longest: {blocks or 'none over 60 ms'}.", "", busy()]
+    command = f"python -m benchmarks.gui_responsive --minutes {seconds / 60:g}"
+    write_section("A viewer in use while the engine trains", command, "\n".join(rows))
+
+
 def main() -> None:
     """Open, paint, train, measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--size", type=int, default=1024, help="edge of a slice, in voxels")
     parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    seconds = 60 * options.minutes
+    faulthandler.dump_traceback_later(seconds + 120, exit=True)  # it ends by itself, come what may
     with tempfile.TemporaryDirectory() as folder:
         viewer, bench = open_volume(options.size, Path(folder))
-        wishes = {"budget_s": min(60.0, options.seconds / 3), "threads": options.threads}
+        wishes = {"budget_s": min(60.0, seconds / 3), "threads": options.threads}
         session = bench.session
         session.set_train_settings(session.train_settings.model_copy(update=wishes))
         beat = Heartbeat()
         script = Script(viewer, bench, beat, 0)
-        run(script.actions(), options.seconds)
+        run(script.actions(), seconds)
         result = beat.stop()
         result["dab ms"] = {
             "median": round(float(np.median(script.dabs)), 2),
@@ -262,7 +276,9 @@ def main() -> None:
             "count": len(script.dabs),
         }
         result["strokes"], result["jobs"] = script.strokes, script.trainings
-        print("\n".join(table(result, options.seconds)))
+        print("\n".join(table(result, seconds)))
+        if options.write:
+            write(table(result, seconds), result, seconds)
         print(json.dumps(result))
         bench.close()
         viewer.close()

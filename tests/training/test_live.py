@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from napari_densify.annotations import ArrayAnnotations
+from napari_densify.core.blocks import Region
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, LayerUpdated, ModelSaved, Notice, Plan, StepDone
 from napari_densify.core.volume import Volume
 from napari_densify.io import open_labels
 from napari_densify.training import Extras, TrainingSource, train, trainer
+from napari_densify.training import live as live_preview
 from napari_densify.training.quick import QuickForest
 from tests.training.test_trainer import QUICK, bricks, source
 
-VIEW = (slice(2, 3), slice(0, 64), slice(0, 64))
+VIEW: Region = (slice(2, 3), slice(0, 64), slice(0, 64))
 
 
 def live(tmp_path: Path, *, resume: bool = False) -> Extras:
@@ -59,6 +61,28 @@ def test_what_the_user_has_left_is_dropped_and_what_is_looked_at_comes(tmp_path:
             seen.append((event.generation, event.region))
     assert seen[-1] == (2, ((0, 6), (5, 6), (0, 64)))
     assert (open_labels(tmp_path / "preview.zarr").read_labels()[:, 5] > 0).all()
+
+
+def test_planes_across_what_is_on_screen_are_predicted_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_preview, "_BESIDE", 1e9)  # at once: this training takes no second
+    across = (slice(0, 6), slice(9, 10), slice(0, 64)), (slice(0, 6), slice(0, 64), slice(5, 6))
+    control = JobControl(view=VIEW, view_generation=1, beside=across)
+    events = list(
+        train([source()], QUICK, output=tmp_path / "m.safetensors", control=control,
+              extras=live(tmp_path))
+    )  # fmt: skip
+    shown = [e.region for e in previews(events)]
+    assert shown.index(_bounds(VIEW)) < shown.index(_bounds(across[0]))
+    assert _bounds(across[1]) in shown
+    labels = open_labels(tmp_path / "preview.zarr").read_labels()
+    assert (labels[:, 9] > 0).all()
+    assert (labels[:, :, 5] > 0).all()
+
+
+def _bounds(region: Region) -> tuple[tuple[int, int], ...]:
+    return tuple((s.start, s.stop) for s in region)
 
 
 def test_a_preview_says_which_strokes_it_has_learned_from(tmp_path: Path) -> None:

@@ -50,3 +50,9 @@ def test_tiles_of_a_large_slice_cover_it_once_from_the_middle(size: int) -> None
     assert (covered(pieces, (1, size, size), coarse=False) == 1).all()
     first = pieces[0].region
     assert first[1].start <= size // 2 < first[1].stop or size == 1500
+
+
+def test_a_slice_that_is_slow_comes_in_small_tiles() -> None:
+    region: Region = (slice(0, 1), slice(0, 1024), slice(0, 1024))
+    sizes = {p.region[1].stop - p.region[1].start for p in plan_pieces(region, (0, 0, 0), 1.6e-6)}
+    assert sizes == {512}

@@ -26,6 +26,8 @@ class JobControl:
         Region on screen, to be predicted first; None if nobody is looking.
     view_generation
         Number of ``view``; answers carry it, so that stale ones are dropped.
+    beside
+        Other planes through what is on screen: predicted once it is.
     started_monotonic
         ``time.monotonic()`` at which the user's wait began: a budget counts from
         here. On the command line that is the start of the process, so that the
@@ -36,6 +38,7 @@ class JobControl:
     changed: list[Region] = field(default_factory=list)
     view: Region | None = None
     view_generation: int = 0
+    beside: tuple[Region, ...] = ()
     started_monotonic: float = field(default_factory=time.monotonic)
 
     def take_changed(self) -> list[Region]:

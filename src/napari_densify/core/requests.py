@@ -275,6 +275,7 @@ class View(_Message):
     kind: Literal["view"] = "view"
     region: Bounds | None
     generation: int
+    beside: tuple[Bounds, ...] = Field((), description="Other planes through it, for later")
 
 
 class StrokesChanged(_Message):

@@ -64,7 +64,7 @@ def reweigh(counts: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> 
 
 
 def dice_interval(
-    slices: Mapping[int, Sequence[Counts]], dice: float
+    slices: Mapping[int, Sequence[Counts]], dice: float, usual: float = _USUAL_DEVIATION
 ) -> tuple[float, float] | None:
     """Interval that holds the mean Dice of all slices in 9 of 10 cases.
 
@@ -78,6 +78,8 @@ def dice_interval(
         Confusion of each tile of paint ``(K, K + 1)``, by slice.
     dice
         Mean Dice of all of them.
+    usual
+        Standard deviation of the Dice between slices of one volume, believed beforehand.
 
     Returns
     -------
@@ -93,6 +95,6 @@ def dice_interval(
     single = [Rates(np.sum(row, 0)).mean_dice for row in slices.values() if len(row)]
     spread = float(np.sum((np.array(single) - np.mean(single)) ** 2))
     freedom = _WEIGHT + len(single) - 1
-    between = (_WEIGHT * _USUAL_DEVIATION**2 + spread) / freedom / len(single)
+    between = (_WEIGHT * usual**2 + spread) / freedom / len(single)
     reach = float(stats.t.ppf(0.5 + _LEVEL / 2, freedom)) * math.sqrt(max(within, between))
     return max(0.0, dice - reach), min(1.0, dice + reach)

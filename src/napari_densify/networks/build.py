@@ -24,6 +24,8 @@ def build_network(config: NetworkConfig) -> nn.Module:
         single = config.model_copy(update={"members": 1})
         return Committee([build_network(single) for _ in range(config.members)])
     network = UNet(config) if config.architecture == "unet" else FCN(config)
+    if next(network.parameters()).is_meta:
+        return network  # only its shapes are wanted; drawing them would import torch's compiler
     for module in network.modules():
         if isinstance(module, Convolution):
             nn.init.kaiming_normal_(module.weight)

@@ -24,7 +24,7 @@ from napari_densify.plugin.layers import (
 )
 from napari_densify.plugin.results import Results
 from napari_densify.plugin.session import Session
-from napari_densify.plugin.view import ViewPoint, camera_of, visible_box
+from napari_densify.plugin.view import ViewPoint, camera_of, planes_beside, visible_box
 from napari_densify.plugin.window import EDGE, PaintWindow
 
 __all__ = ["Canvas"]
@@ -65,6 +65,7 @@ class Canvas(QObject):
         session.layer_updated.connect(self._layer_updated)
         viewer.dims.events.current_step.connect(self._slice_moved)
         viewer.dims.events.order.connect(self._slice_moved)
+        viewer.dims.events.ndisplay.connect(self._slice_moved)
         camera = camera_of(viewer)
         camera.events.center.connect(self._camera_moved)
         camera.events.zoom.connect(self._camera_moved)
@@ -259,6 +260,13 @@ class Canvas(QObject):
         if image is None:
             return full_region(project.shape)
         return visible_box(self.viewer, image, project.shape)
+
+    def planes_beside(self) -> list[Region]:
+        """Planes across the one on screen, through the same point."""
+        project, image = self.session.project, self.image_layer
+        if project is None or image is None:
+            return []
+        return planes_beside(self.viewer, image, project.shape)
 
     def toggle_held_out(self) -> None:
         """Hold the slice on screen out of training, or give it back."""

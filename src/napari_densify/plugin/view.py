@@ -10,7 +10,7 @@ import numpy as np
 from napari_densify.annotations.suggestion import AXES
 from napari_densify.core.blocks import Region, full_region
 
-__all__ = ["ViewPoint", "axes_on_screen", "camera_of", "visible_box"]
+__all__ = ["ViewPoint", "axes_on_screen", "camera_of", "planes_beside", "visible_box"]
 
 Triple = tuple[int, int, int]
 
@@ -61,6 +61,27 @@ def visible_box(viewer: Any, layer: Any, shape: Triple) -> Region:
         box[axis] = _clipped(span, shape[axis])
     z, y, x = box
     return z, y, x
+
+
+def planes_beside(viewer: Any, layer: Any, shape: Triple) -> list[Region]:
+    """Planes through the viewer's point across the one on screen; none in the 3D view.
+
+    They are what the viewer shows when its axes are rolled: as wide as the part on
+    screen, and along the axis of the slider as long as the volume.
+    """
+    displayed = axes_on_screen(viewer)
+    if len(displayed) != 2:
+        return []
+    box: list[slice] = list(visible_box(viewer, layer, shape))
+    planes: list[Region] = []
+    hidden = next(axis for axis in range(3) if axis not in displayed)
+    box[hidden] = slice(0, shape[hidden])
+    for axis in displayed:
+        index = int(viewer.dims.current_step[axis + viewer.dims.ndim - 3])
+        index = min(max(0, index), shape[axis] - 1)
+        sides = [slice(index, index + 1) if i == axis else s for i, s in enumerate(box)]
+        planes.append((sides[0], sides[1], sides[2]))
+    return planes
 
 
 def _spans(viewer: Any, layer: Any, displayed: tuple[int, ...]) -> list[tuple[float, float]]:

@@ -326,12 +326,14 @@ class Workbench(JobRunner):
 
     def _send_view(self, region: Region | None, generation: int) -> None:
         bounds = None
+        beside: tuple[ask.Bounds, ...] = ()
         if region is not None and not self.session.held_still:
             if self.canvas.viewer.dims.ndisplay == 3:
                 middle = self.canvas.viewer.dims.current_step[-3:]
                 region = box_around(region, middle, MOST_IN_3D)
             bounds = bounds_of(region)
-        self.client.tell(ask.View(region=bounds, generation=generation))
+            beside = tuple(map(bounds_of, self.canvas.planes_beside()))
+        self.client.tell(ask.View(region=bounds, generation=generation, beside=beside))
 
 
 def _open_with_image(folder: Path) -> Project:

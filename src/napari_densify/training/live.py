@@ -25,26 +25,24 @@ from napari_densify.core.normalisation import Intensity
 from napari_densify.core.volume import Volume
 from napari_densify.inference.predictor import Predictor, Prepared
 from napari_densify.io import Sink, create_sink
+from napari_densify.training.answering import Answerer
 from napari_densify.training.crops import Crop
-from napari_densify.training.gauge import score_paint
 from napari_densify.training.paint import TrainingSource
 from napari_densify.training.pieces import Piece, plan_pieces
-from napari_densify.training.quick import QuickForest
 from napari_densify.training.state import TrainingState
 
 __all__ = ["LivePreview"]
 
-# Share of the time that repeated previews of the same place may take from training;
+# Share of the time that repeated previews of the same place may take from training, and
+# that the other two planes through it may take the first time;
 # a place that the user has just moved to is answered at once.
-_SHARE = 0.2
+_SHARE, _BESIDE = 0.2, 0.4
 # No piece of work between two steps takes longer, as far as it can be foreseen.
 _TURN_S = 0.5
+# What is new on screen may keep the training waiting for so long.
+_AT_ONCE_S = 4.0
 # Steps after which new strokes are taken to show their effect.
 _STEPS_TO_SHOW = 4
-# Steps after which the network is first compared with the forest, and how much later again.
-_FIRST_TRIAL, _NEXT_TRIAL = 10, 1.6
-# Dice by which the network may fall short of the forest and is shown all the same.
-_AS_GOOD = 0.02
 # Prepared pieces kept for the next time: those of about one slice of 2048 x 2048.
 _KEPT_VOXELS = 1 << 22
 
@@ -68,14 +66,13 @@ class LivePreview:
         self, source: TrainingSource, intensity: Intensity, path: Path, held_out: Sequence[int] = ()
     ) -> None:
         painted = source.annotations.slice_counts()
-        self._source, self._volume, self._intensity = source, source.volume, intensity
+        self._volume, self._intensity = source.volume, intensity
         self._path = path
-        self._held_out = tuple(z for z in held_out if z in painted)
+        self._answering = Answerer(source.annotations, [z for z in held_out if z in painted])
         self._sink: Sink | None = None
-        self._forest: QuickForest | None = None
-        self._trusted = False  # whether the network has been better than the forest
-        self._trial = float(_FIRST_TRIAL)
         self._pieces: deque[Piece] = deque()
+        self._beside: deque[Region] = deque()  # other planes through what is on screen
+        self._on_screen = False  # whether the pieces are those of what is on screen
         self._generation: int | None = None
         self._shown_strokes = self._strokes = 0
         self._strokes_step = 0
@@ -87,49 +84,75 @@ class LivePreview:
         """Take note of paint: at the start, and when strokes were added (``fresh``)."""
         self._strokes += fresh
         self._strokes_step = step
-        if self._trusted or any(c.features is None for c in crops):
-            return
-        self._forest = QuickForest(crops, len(spec.classes), spec.working_factor)
+        self._answering.learn(crops, spec)
 
     def first(self, spec: ModelSpec, predictor: Predictor, control: JobControl) -> Iterator[Event]:
         """Answer with the forest, before the network has done a step."""
-        if self._forest is not None and control.view is not None:
-            self._begin(control, predictor)
+        if self._answering.ready and control.view is not None:
+            self._look(control, predictor)
             while self._pieces:
                 yield from self._turn(predictor, spec, 0)
 
+    def waiting(self, control: JobControl) -> bool:
+        """Whether the user looks at what has no answer yet."""
+        return control.view is not None and control.view_generation != self._generation
+
     def answer(self, state: TrainingState, control: JobControl) -> Iterator[Event]:
-        """Work on the preview for a moment, if there is anything to be done."""
+        """Work on the preview for a moment, if there is anything to be done.
+
+        A place that is new on screen is answered without a step in between, for some seconds.
+        """
         if control.view is None or state.step == 0:
             return
-        moved = control.view_generation != self._generation
-        on_trial = not self._trusted and state.step >= self._trial
-        if not (moved or on_trial or self._pieces or self._due(state.step)):
+        moved = self.waiting(control)
+        if not moved and not self._pieces and self._answering.on_trial(state.step):
+            if not self._answering.judge(self._predictor(state), state.step):
+                return
+            self._begin(self._region_on_screen, self._predictor(state), coarse=False)
+        elif not (moved or self._pieces or self._choose(state)):
             return
         predictor = self._predictor(state)
-        if on_trial:
-            self._judge(predictor, state.step)
-            if not (self._trusted or moved or self._pieces):
-                return
-        if moved or not self._pieces:
-            self._begin(control, predictor, coarse=moved)
+        if moved:
+            self._look(control, predictor)
+        end = time.monotonic() + (_AT_ONCE_S if moved else 0.0)
         yield from self._turn(predictor, state.spec, state.step)
+        while self._pieces and time.monotonic() < end and not self.waiting(control):
+            yield from self._turn(predictor, state.spec, state.step)
+
+    def _choose(self, state: TrainingState) -> bool:
+        """Begin what should be predicted again, or beside what is on screen; if anything."""
+        again = self._answering.joins(state.step) or self._due(state.step)
+        idle = time.monotonic() - self._finished > self._cost / _BESIDE
+        if again:
+            self._begin(self._region_on_screen, self._predictor(state), coarse=False)
+        elif self._beside and idle:
+            self._begin(self._beside.popleft(), self._predictor(state), beside=True)
+        return bool(self._pieces)
 
     def _due(self, step: int) -> bool:
         """Whether what is shown can be bettered: by new strokes, or by a while of training."""
-        by_forest = self._forest is not None
+        by_forest = self._answering.who == "forest"
         if self._shown_strokes < self._strokes:
-            return by_forest or step - self._strokes_step >= _STEPS_TO_SHOW
+            return self._answering.ready or step - self._strokes_step >= _STEPS_TO_SHOW
         return not by_forest and time.monotonic() - self._finished > self._cost / _SHARE
 
-    def _begin(self, control: JobControl, predictor: Predictor, *, coarse: bool = True) -> None:
+    def _look(self, control: JobControl, predictor: Predictor) -> None:
+        """Take over what is on screen now."""
         assert control.view is not None
-        region = _clipped(control.view, self._volume)
-        self._generation, self._region = control.view_generation, region
-        self._began, self._spent = time.monotonic(), 0.0
-        self._learned = self._strokes
-        halo = predictor.halo
-        self._pieces = deque(plan_pieces(region, halo, self._second_a_voxel, coarse=coarse))
+        self._generation = control.view_generation
+        self._region_on_screen = _clipped(control.view, self._volume)
+        self._beside = deque(_clipped(r, self._volume) for r in control.beside)
+        self._begin(self._region_on_screen, predictor)
+
+    def _begin(
+        self, region: Region, predictor: Predictor, *, coarse: bool = True, beside: bool = False
+    ) -> None:
+        """Cut a region into pieces; of what is beside the screen, only the coarse ones."""
+        self._region, self._on_screen = region, not beside
+        self._spent, self._learned = 0.0, self._strokes
+        pieces = list(plan_pieces(region, predictor.halo, self._second_a_voxel, coarse=coarse))
+        rough = [p for p in pieces if p.coarse] if beside else []
+        self._pieces = deque(rough or pieces)
 
     def _turn(self, predictor: Predictor, spec: ModelSpec, step: int) -> Iterator[Event]:
         """Do all coarse pieces, or fine ones for half a second."""
@@ -145,18 +168,15 @@ class LivePreview:
         self._spent += time.monotonic() - began
         if not self._pieces:
             self._finished, self._cost = time.monotonic(), self._spent
-            self._shown_strokes = self._learned
-        if coarse or not self._pieces:
-            yield self._event(step, final=not self._pieces)
+            if self._on_screen:
+                self._shown_strokes = self._learned
+        yield self._event(step, final=not self._pieces)
 
     def _labels(self, predictor: Predictor, piece: Piece) -> npt.NDArray[Any]:
         began = time.monotonic()
         values = np.asarray(predictor.spec.classes.values)
         prepared = self._prepared(predictor, piece.region)
-        if self._forest is not None:
-            indices = self._forest.predict(prepared)
-        else:
-            indices = predictor.compute(prepared).argmax(0)
+        indices = self._answering.indices(predictor, prepared)
         self._second_a_voxel = (time.monotonic() - began) / piece.read_voxels(predictor.halo)
         labels: npt.NDArray[Any] = values[indices].astype(label_dtype(int(values.max())))
         return labels
@@ -173,31 +193,7 @@ class LivePreview:
                 self._kept[str(region)] = found
         return found
 
-    def _judge(self, predictor: Predictor, step: int) -> None:
-        """Show the network from now on if it is at least as good as the forest."""
-        self._trial = step * _NEXT_TRIAL
-        forest = self._forest
-        if forest is None:
-            self._trusted = True
-            return
-        if self._held_out:
-            mine = score_paint(predictor, self._source.annotations, self._held_out).mean_dice
-            theirs = score_paint(
-                _ForestPredictor(forest, predictor), self._source.annotations, self._held_out
-            ).mean_dice
-        else:
-            painted = sorted(self._source.annotations.slice_counts())
-            some = painted[:: max(1, len(painted) // 2)][:2]
-            mine = score_paint(predictor, self._source.annotations, some).mean_dice
-            theirs = forest.dice
-        # The network is what will be saved; NaN: nothing speaks for the forest.
-        self._trusted = not mine < theirs - _AS_GOOD
-        if self._trusted:
-            self._forest = None
-
     def _event(self, step: int, *, final: bool) -> LayerUpdated:
-        by_forest = self._forest is not None
-        who = "random forest, until the network is better" if by_forest else f"step {step}"
         assert self._generation is not None
         return LayerUpdated(
             path=str(self._path),
@@ -207,7 +203,7 @@ class LivePreview:
             generation=self._generation,
             strokes=self._learned,
             final=final,
-            message=f"Live preview, {who}{'' if final else ' (coarse)'}",
+            message=f"Live preview, {self._answering.words(step)}{'' if final else ' (coarse)'}",
         )
 
     def _predictor(self, state: TrainingState) -> Predictor:
@@ -232,24 +228,6 @@ class LivePreview:
                 chunks=(1, 512, 512),
             )
         return self._sink
-
-
-class _ForestPredictor:
-    """A forest behind the face of a predictor, to be scored by the same rule."""
-
-    def __init__(self, forest: QuickForest, predictor: Predictor) -> None:
-        self._forest, self._predictor = forest, predictor
-
-    @property
-    def spec(self) -> ModelSpec:
-        """That of the network that it stands in for."""
-        return self._predictor.spec
-
-    def predict_region(self, region: Region) -> npt.NDArray[np.float32]:
-        """One-hot answers ``(K, Z, Y, X)``."""
-        indices = self._forest.predict(self._predictor.prepare(region))
-        shares: npt.NDArray[np.float32] = np.eye(self._forest.classes, dtype=np.float32)[indices]
-        return shares.transpose(3, 0, 1, 2)
 
 
 def _filled(labels: npt.NDArray[Any], piece: Piece) -> npt.NDArray[Any]:

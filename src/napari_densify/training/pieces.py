@@ -13,7 +13,9 @@ __all__ = ["Piece", "plan_pieces"]
 
 # A coarse answer is given first where the fine one would take longer than this.
 _COARSE_S = 2.0
-_EDGE = 1024
+# Edge of a tile, and of one where the large one would take longer than the first sight
+# of a slice should: then its middle comes first.
+_EDGE, _SMALL_EDGE, _SIGHT_S = 1024, 512, 1.5
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Piece:
 def plan_pieces(
     region: Region, halo: Triple, second_a_voxel: float, *, coarse: bool = True
 ) -> Iterator[Piece]:
-    """Cut what is on screen into single slices of at most 1024 x 1024 voxels.
+    """Cut what is on screen into single slices of at most 1024 x 1024 (or 512 x 512) voxels.
 
     Slices are cheap along Z and dear across it, where each brings its whole halo: of a
     plane XZ or YZ, or of a box, every n-th slice comes first and stands for its
@@ -51,7 +53,8 @@ def plan_pieces(
         Give a coarse answer first where the fine one takes long.
     """
     depth = region_shape(region)[0]
-    tiles = list(_tiles(region))
+    edge = _EDGE if (_EDGE + 2 * halo[1]) ** 2 * second_a_voxel < _SIGHT_S else _SMALL_EDGE
+    tiles = list(_tiles(region, edge))
     whole = depth * sum(_voxels((slice(0, 1), *t), halo) for t in tiles) * second_a_voxel
     step = min(depth, math.ceil(whole / _COARSE_S)) if coarse else 1
     first, last = region[0].start, region[0].stop
@@ -69,9 +72,9 @@ def plan_pieces(
             yield Piece(one, one)
 
 
-def _tiles(region: Region) -> Iterator[tuple[slice, slice]]:
+def _tiles(region: Region, edge: int) -> Iterator[tuple[slice, slice]]:
     """Tiles (Y, X) of a region, those in its middle first."""
-    rows, columns = (list(_cut(side)) for side in region[1:])
+    rows, columns = (list(_cut(side, edge)) for side in region[1:])
     middle = [(side.start + side.stop) / 2 for side in region[1:]]
 
     def distance(tile: tuple[slice, slice]) -> float:
@@ -80,9 +83,9 @@ def _tiles(region: Region) -> Iterator[tuple[slice, slice]]:
     yield from sorted(((y, x) for y in rows for x in columns), key=distance)
 
 
-def _cut(side: slice) -> Iterator[slice]:
-    for start in range(side.start, side.stop, _EDGE):
-        yield slice(start, min(start + _EDGE, side.stop))
+def _cut(side: slice, edge: int) -> Iterator[slice]:
+    for start in range(side.start, side.stop, edge):
+        yield slice(start, min(start + edge, side.stop))
 
 
 def _voxels(region: Region, halo: Triple) -> int:

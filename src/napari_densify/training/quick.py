@@ -62,7 +62,12 @@ class QuickForest:
         self.dice = self._cross_fit(rows, codes, folds)
 
     def predict(self, prepared: Prepared) -> npt.NDArray[np.int64]:
-        """Class indices ``(Z, Y, X)`` of a prepared region, one a working cell.
+        """Class indices ``(Z, Y, X)`` of a prepared region, one a working cell."""
+        best: npt.NDArray[np.int64] = self.probabilities(prepared).argmax(0)
+        return best
+
+    def probabilities(self, prepared: Prepared) -> Rows:
+        """Probabilities ``(K, Z, Y, X)`` of a prepared region.
 
         The cells are repeated, not interpolated: the answer is a first one.
         """
@@ -73,16 +78,18 @@ class QuickForest:
             for s, f in zip(prepared.crop, self._factor, strict=True)
         )
         bank = prepared.features[(slice(None), *cells)].float().numpy()
-        found = self._model.predict(np.ascontiguousarray(bank.reshape(len(bank), -1).T))
-        fine = found.reshape(bank.shape[1:])
-        for axis, f in enumerate(self._factor):
-            fine = fine.repeat(f, axis)
+        rows = np.ascontiguousarray(bank.reshape(len(bank), -1).T)
+        fine = np.zeros((self.classes, *bank.shape[1:]), np.float32)
+        found = self._model.predict_proba(rows).T
+        fine[self._model.classes_] = found.reshape(-1, *bank.shape[1:])
+        for axis, f in enumerate(self._factor, start=1):
+            fine = fine.repeat(f, axis) if f > 1 else fine
         inner = tuple(
             slice(s.start - c.start * f, s.stop - c.start * f)
             for s, c, f in zip(prepared.crop, cells, self._factor, strict=True)
         )
-        labels: npt.NDArray[np.int64] = fine[inner]
-        return labels
+        inside: Rows = fine[(slice(None), *inner)]
+        return inside
 
     def _fitted(self, rows: Rows, codes: Codes) -> Any:
         from sklearn.ensemble import ExtraTreesClassifier

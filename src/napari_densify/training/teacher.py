@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,12 @@ def fit_forest(
     seed
         Of the forest and its sample of voxels.
     """
+    forest = _fit(crops, classes, factor, leaf, seed)
+    return Forest.from_trees([t.tree_ for t in forest.estimators_], forest.classes_, classes)
+
+
+def _fit(crops: Sequence[Crop], classes: int, factor: Triple, leaf: int, seed: int) -> Any:
+    """Fit scikit-learn's trees: they answer three times as fast as ours, on a CPU."""
     from sklearn.ensemble import ExtraTreesClassifier
 
     random = np.random.default_rng(seed)
@@ -82,11 +89,10 @@ def fit_forest(
     labels = np.concatenate([s[1] for s in samples])
     counts = np.bincount(labels, minlength=classes)
     forest = ExtraTreesClassifier(
-        _TREES, min_samples_leaf=leaf, max_features=0.5, max_depth=_DEPTH, n_jobs=-1,
-        random_state=seed,
+        _TREES, min_samples_leaf=leaf, max_features=0.5, max_depth=_DEPTH,
+        n_jobs=torch.get_num_threads(), random_state=seed,
     )  # fmt: skip
-    forest.fit(features, labels, sample_weight=(counts[labels] / counts.max()) ** -0.5)
-    return Forest.from_trees([t.tree_ for t in forest.estimators_], forest.classes_, classes)
+    return forest.fit(features, labels, sample_weight=(counts[labels] / counts.max()) ** -0.5)
 
 
 def teach(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0) -> list[Crop]:
@@ -97,7 +103,7 @@ def teach(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0)
     Crops whose ``teacher`` is ``(K, z, y, x)`` float16 on the working grid; all
     zero in slices without paint. For the parameters see :func:`fit_forest`.
     """
-    forest = fit_forest(crops, classes, factor, leaf=_GUIDE_LEAF, seed=seed)
+    forest = _fit(crops, classes, factor, _GUIDE_LEAF, seed)
     return [_taught(c, forest, classes, factor) for c in crops]
 
 
@@ -134,12 +140,14 @@ def _samples(
     return bank[:, z, y, x].T.float().numpy(), labels.ravel()[flat].astype(np.int64)
 
 
-def _taught(crop: Crop, forest: Forest, classes: int, factor: Triple) -> Crop:
-    bank = _bank(crop)
+def _taught(crop: Crop, forest: Any, classes: int, factor: Triple) -> Crop:
+    bank, known = _bank(crop), torch.from_numpy(forest.classes_)
     out = torch.zeros((classes, *bank.shape[1:]), dtype=torch.float16)
     painted = (crop.labels >= 0).flatten(1).any(1).view(-1, factor[0]).any(1)
     for z in torch.nonzero(painted).flatten().tolist():
-        out[:, z] = forest.predict(bank[:, z]).half()
+        rows = bank[:, z].flatten(1).T.float().contiguous().numpy()
+        found = torch.from_numpy(forest.predict_proba(rows)).half().T
+        out[known, z] = found.reshape(len(known), *bank.shape[2:])
     return replace(crop, teacher=out)
 
 

@@ -284,7 +284,7 @@ class _Run:
             yield clock.report(state.step)
             if changed := self._control.take_changed():
                 self._take_up(changed)
-            if self._agreed(self._gauge.due(clock.elapsed, state.step)):
+            if self._agreed(not self._looked_at() and self._gauge.due(clock.elapsed, state.step)):
                 score = self._gauge.score(state, clock.elapsed)
                 state.judge(score, state.progress)
                 yield score
@@ -302,6 +302,11 @@ class _Run:
         if index > len(self._state.finished):
             self._state.begin_member()
         return own
+
+    def _looked_at(self) -> bool:
+        """Whether somebody waits for a preview: the score of a timed training can wait."""
+        timed = self._plan.steps is None
+        return timed and self._preview is not None and self._preview.waiting(self._control)
 
     def _take_up(self, changed: Sequence[Region]) -> None:
         """Learn from what was painted meanwhile, from the newest most."""

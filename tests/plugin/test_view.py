@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from napari_densify.plugin.asking import bounds_of
+
+
+@pytest.fixture
+def looking(hands, wait_for):
+    """What the engine is told about the screen, after the user did something."""
+    hands.open_project()
+    told = []
+    hands.bench.client.tell = lambda message: told.extend([message] * (message.kind == "view"))
+    canvas = hands.bench.canvas
+
+    def after(action):
+        told.clear()
+        action()
+        wait_for(
+            lambda: (
+                bool(told)
+                and told[-1].generation == canvas.generation
+                and told[-1].region == bounds_of(canvas.visible_region())
+            )
+        )
+        return told[-1]
+
+    return canvas.viewer.dims, hands.session.shape, after
+
+
+def test_rolled_axes_ask_for_the_plane_on_screen_and_for_the_two_across_it(looking):
+    dims, shape, after = looking
+    dims.current_step = (2, 20, 30)
+    view = after(dims.roll)
+    axis = dims.order[0]
+    assert axis != 0
+    spans = [n[1] - n[0] for n in view.region]
+    assert [i for i, n in enumerate(spans) if n == 1] == [axis]
+    thin = [next(i for i, (a, b) in enumerate(p) if b - a == 1) for p in view.beside]
+    assert sorted([axis, *thin]) == [0, 1, 2]
+    for plane, across in zip(view.beside, thin, strict=True):
+        assert plane[across][0] == dims.current_step[across]
+        assert plane[axis] == (0, shape[axis])
+
+
+def test_transposed_axes_ask_for_the_same_slice(looking):
+    dims, shape, after = looking
+    z = (int(dims.current_step[0]) + 1) % shape[0]
+    assert after(lambda: dims.set_current_step(0, z)).region[0] == (z, z + 1)
+    assert after(dims.transpose).region[0] == (z, z + 1)
+
+
+def test_the_3d_view_asks_for_its_box_and_for_nothing_beside_it(looking):
+    dims, shape, after = looking
+    view = after(lambda: setattr(dims, "ndisplay", 3))
+    assert view.region == tuple((0, n) for n in shape)
+    assert view.beside == ()
