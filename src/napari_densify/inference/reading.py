@@ -110,11 +110,13 @@ class TileReader:
         bank = None
         if spec.features is not None:
             cell = spec.working_factor[0]
+            # Nothing was measured for a network that is only to be timed.
+            scale = (spec.feature_offset, spec.feature_gain) if spec.feature_gain else None
             with watch("features"):
                 bank = feature_bank(
                     voxels[:, ends * cell : voxels.shape[1] - ends * cell],
                     spec.working_factor, spec.features, threads=self._threads,
-                    inner=coarse, scale=(spec.feature_offset, spec.feature_gain),
+                    inner=coarse, scale=scale,
                 )  # fmt: skip
         skipped = (ends * spec.working_factor[0], fine[2].start, fine[3].start)
         z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
