@@ -9,7 +9,7 @@ from napari_densify.io._address import Address, expand_glob, natural_key, parse_
 
 def test_a_data_set_follows_two_colons(tmp_path: Path):
     path = tmp_path / "a.h5"
-    path.touch()
+    path.write_bytes(b"not read here")
     assert parse_address(f"{path}::volumes/raw") == Address(str(path), "volumes/raw")
     assert parse_address(path) == Address(str(path))
     assert parse_address("s3://bucket/a.zarr::labels").dataset == "labels"

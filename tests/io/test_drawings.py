@@ -114,7 +114,7 @@ def test_a_column_tells_classes_apart_and_2d_drawings_lie_on_slice_0(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a,b\n1,2\n", "index,axis-0\n0,x\n", "index,axis-0,axis-1\n0,1\n"]
+    "text", ["\n", "a,b\n1,2\n", "index,axis-0\n0,x\n", "index,axis-0,axis-1\n0,1\n"]
 )
 def test_other_tables_are_one_line(tmp_path, text):
     path = tmp_path / "p.csv"

@@ -8,7 +8,14 @@ import torch
 from napari_densify.core.settings import NetworkConfig, TrainSettings
 from napari_densify.inference.device import autocast_dtype, needs_rehearsal
 from napari_densify.training.plan import Facts, TrainPlan, resolve_plan
-from napari_densify.training.rehearsal import Piece, Rehearsal, Verdict, begin_rehearsal, rehearse
+from napari_densify.training.rehearsal import (
+    LowPrecision,
+    Piece,
+    Rehearsal,
+    Verdict,
+    begin_rehearsal,
+    rehearse,
+)
 
 PIECE = Piece(
     network=NetworkConfig(
@@ -42,6 +49,40 @@ def test_a_child_that_finds_right_and_fast_gradients_passes() -> None:
 )
 def test_anything_else_means_float32(code: str) -> None:
     assert not Rehearsal(PIECE, child(code)).passed(timeout_s=3)
+
+
+GOOD = f"print({Verdict(cosine=0.99, seconds=1, seconds_low=0.5).model_dump_json()!r})"
+SLOW = f"print({Verdict(cosine=0.99, seconds=1, seconds_low=1.5).model_dump_json()!r})"
+
+
+def test_a_training_by_the_clock_does_not_wait_and_goes_over_once() -> None:
+    rehearsal = Rehearsal(PIECE, child(f"import time; time.sleep(0.5); {GOOD}"))
+    low = LowPrecision(rehearsal, before=None, counted=False)
+    assert not low.begins()
+    while not rehearsal.ended:
+        pass
+    assert low.begins()
+    assert not low.begins()
+
+
+@pytest.mark.parametrize(
+    ("code", "before", "counted", "expected"),
+    [
+        (GOOD, None, True, True), (SLOW, None, True, True), (SLOW, "bf16", False, True),
+        (GOOD, "auto", True, False), ("raise SystemExit(1)", None, True, False),
+    ],
+)  # fmt: skip
+def test_where_steps_are_counted_or_taken_up_again_speed_does_not_matter(
+    code: str, before: str | None, counted: bool, expected: bool
+) -> None:
+    low = LowPrecision(Rehearsal(PIECE, child(code)), before=before, counted=counted)
+    assert low.begins() is expected
+
+
+def test_a_rehearsal_that_nobody_needs_is_ended() -> None:
+    rehearsal = Rehearsal(PIECE, child("import time; time.sleep(60)"))
+    LowPrecision(rehearsal, before=None, counted=False).close()
+    assert rehearsal.ended
 
 
 def test_the_real_child_compares_gradients() -> None:

@@ -25,7 +25,7 @@ from napari_densify.inference.device import needs_rehearsal
 from napari_densify.networks import SameSize, build_network
 from napari_densify.training.plan import TrainPlan
 
-__all__ = ["Piece", "Rehearsal", "Verdict", "begin_rehearsal", "rehearse"]
+__all__ = ["LowPrecision", "Piece", "Rehearsal", "Verdict", "begin_rehearsal", "rehearse"]
 
 _TIMEOUT_S = 30.0
 _SLOW_S = 2.0
@@ -81,11 +81,18 @@ class Rehearsal:
     """
 
     def __init__(self, piece: Piece, command: list[str] | None = None) -> None:
+        self._began = time.monotonic()
         program = command or [sys.executable, "-m", "napari_densify.training.rehearsal"]
         self._child = subprocess.Popen(
             [*program, piece.model_dump_json()],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+
+    @property
+    def ended(self) -> bool:
+        """Whether a verdict can be had without waiting; a hang is one."""
+        late = time.monotonic() - self._began > _TIMEOUT_S
+        return late or self._child.poll() is not None
 
     def passed(self, timeout_s: float = _TIMEOUT_S, *, faster: bool = True) -> bool:
         """Wait for the end; a crash, a hang and garbage all mean no.
@@ -93,12 +100,13 @@ class Rehearsal:
         Parameters
         ----------
         timeout_s
-            Seconds after which it hangs.
+            Seconds since its beginning after which it hangs.
         faster
             Whether being right is not enough.
         """
         try:
-            output, _ = self._child.communicate(timeout=timeout_s)
+            left = max(0.0, self._began + timeout_s - time.monotonic())
+            output, _ = self._child.communicate(timeout=left)
             verdict = Verdict.model_validate_json(output)
             return self._child.returncode == 0 and verdict.right and (verdict.faster or not faster)
         except (subprocess.TimeoutExpired, ValidationError):
@@ -106,6 +114,43 @@ class Rehearsal:
         finally:
             self._child.kill()
             self._child.communicate()  # reaps it and closes the pipe
+
+
+class LowPrecision:
+    """When a training goes over to low precision: at once, later or never.
+
+    Where steps are counted, not seconds, the same ones give the same weights: the verdict
+    is waited for, and being right is enough, as being faster depends on what else the
+    machine does. A resumed training goes as it went before. Any other one begins
+    in float32 and does not wait.
+
+    Parameters
+    ----------
+    rehearsal
+        What has been begun, if anything.
+    before
+        Precision of the training that is taken up again.
+    counted
+        Whether steps are counted.
+    """
+
+    def __init__(self, rehearsal: Rehearsal | None, *, before: str | None, counted: bool) -> None:
+        self._rehearsal, self._before = rehearsal, before
+        self._waits = counted or before is not None
+
+    def begins(self) -> bool:
+        """Whether it is time; True once at most."""
+        rehearsal = self._rehearsal
+        if rehearsal is None or not (self._waits or rehearsal.ended):
+            return False
+        self._rehearsal = None
+        return rehearsal.passed(faster=not self._waits) and self._before != "auto"
+
+    def close(self) -> None:
+        """End a rehearsal that nobody needs any more."""
+        if self._rehearsal is not None:
+            self._rehearsal.passed(timeout_s=0)
+            self._rehearsal = None
 
 
 def begin_rehearsal(plan: TrainPlan, device: torch.device) -> Rehearsal | None:

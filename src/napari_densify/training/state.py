@@ -202,6 +202,12 @@ class TrainingState:
         self.schedule.observe(value, progress)
         return value
 
+    def go_low(self) -> None:
+        """Compute in bfloat16 from now on, unless that was given up already."""
+        if self.damping == 1.0:
+            self.plan = self.plan.model_copy(update={"precision": "bf16"})
+            self.dtype = autocast_dtype(self.device, "bf16", training=True)
+
     def calm(self) -> None:
         """Go on from the averaged weights, in float32 and at a lower rate."""
         self.network.load_state_dict(self.averaged.state_dict())

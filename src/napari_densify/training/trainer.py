@@ -32,7 +32,7 @@ from napari_densify.training.live import LivePreview
 from napari_densify.training.members import Members
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
-from napari_densify.training.rehearsal import begin_rehearsal
+from napari_densify.training.rehearsal import LowPrecision, begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
 from napari_densify.training.sampler import PatchSampler
@@ -203,19 +203,6 @@ class _Run:
         if self._memory:
             yield Notice(message=_REMEMBERED)
 
-    def _decide_precision(self, output: Path) -> None:
-        """Go in low precision where it was rehearsed; a resumed training as it went before.
-
-        Where steps are counted, not seconds, the same ones give the same weights: being
-        right is enough then, as being faster depends on what else the machine does.
-        """
-        before = stored_precision(snapshot_path(output)) if self._extras.resume else None
-        if self._rehearsal is None:
-            return
-        timed = before is None and self._plan.steps is None
-        if self._rehearsal.passed(faster=timed) and before != "auto":
-            self._plan = self._plan.model_copy(update={"precision": "bf16"})
-
     def _show_first(self) -> Iterator[Event]:
         """Let a quick forest answer what is on screen, before anything that takes long."""
         self._preview: LivePreview | None = None
@@ -234,7 +221,9 @@ class _Run:
     def begin(self, output: Path) -> Iterator[Event]:
         """Build the network, or take it over from an earlier model or an unfinished training."""
         counts = [self._counts[v] for v in self._table.values]
-        self._decide_precision(output)
+        before = stored_precision(snapshot_path(output)) if self._extras.resume else None
+        counted = self._plan.steps is not None
+        self._low = LowPrecision(self._rehearsal, before=before, counted=counted)
         spec = self._spec()
         live = self._extras.preview is not None  # new strokes are for the network on screen
         self._members = Members.planned(1 if live else self._plan.members, self._plan.steps)
@@ -248,6 +237,8 @@ class _Run:
         if self._init:
             for message in differences(self._init, spec, self._state.fresh):
                 yield Notice(level="warning", message=message)
+        if self._low.begins():
+            self._state.go_low()
         self._state.forest = self._forest
         self._snapshot = snapshot_path(output)
         self._clock_state: dict[str, float] | None = None
@@ -275,6 +266,8 @@ class _Run:
             clock.restore(self._clock_state)
         rescue, kept = Rescue(state), clock.elapsed
         while not self._agreed(clock.over(state.step) or self._control.stop):
+            if self._low.begins():
+                state.go_low()
             loss = rescue.step(self._sampler, self._member_progress())
             for message in rescue.take_notices():
                 yield Notice(level="warning", message=message)
@@ -322,10 +315,11 @@ class _Run:
 
     def save(self, output: Path) -> Iterator[Event]:
         """Write the model; a stopped training can be taken up again."""
+        self._low.close()
         state, clock = self._state, self._clock
         best = state.best.score
         record = {
-            "plan": self._plan.model_dump(mode="json"),
+            "plan": state.plan.model_dump(mode="json"),
             "settings": self._settings.model_dump(mode="json"),
             "steps": state.step,
             "kept_step": state.step if best is None else best.step,
