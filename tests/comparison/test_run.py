@@ -154,6 +154,18 @@ def test_stop_reports_on_what_is_done(painted, tmp_path):
     assert not list((tmp_path / "labels").glob("watershed*"))
 
 
+def test_stop_before_anything_is_done_writes_no_report(painted, tmp_path):
+    volume, truth, paint = painted
+    control = JobControl()
+    control.stop = True
+    events = list(
+        compare(volume, paint, truth=truth, methods=QUICK, out_dir=tmp_path, control=control)
+    )
+    assert events[-1].stopped
+    assert events[-1].result == {"rows": []}
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_algorithms_asked_for_by_name_are_told_apart(painted, tmp_path):
     volume, truth, paint = painted
     _, result = run(volume, paint, truth=truth, methods=("otsu", "li"), out_dir=tmp_path)

@@ -156,7 +156,10 @@ def show_scores(console: Console, result: Result) -> None:
 def show_comparison(console: Console, result: Result) -> None:
     """Print methods and networks side by side, best first, and where the report is."""
     rows = result["rows"]
-    names = list(rows[0]) if rows else []
+    if not rows:
+        console.print("no method was done: there is no report")
+        return
+    names = list(rows[0])
     _table(console, names, [[_number(row[name]) for name in names] for row in rows])
     _pairs(console, [("report", str(result["report"]))])
 

@@ -92,6 +92,9 @@ def compare(
             yield from _add_model(case, name, models[name])
         else:
             yield from _add_method(case, name, control)
+    if control.stop and not case.entries:  # nothing to report on
+        yield Done(result={"rows": []}, stopped=True)
+        return
     yield Progress(done=total - 1, total=total, unit="methods", message="writing the report")
     result = write_outputs(case)
     yield Done(result=result, stopped=control.stop)
