@@ -10,7 +10,7 @@ import torch
 from napari_densify.core.settings import NetworkConfig
 from napari_densify.networks import Committee, build_network, load_model
 from napari_densify.training import train
-from napari_densify.training.members import Members, count_members
+from napari_densify.training.members import Members, enough_steps
 from tests.training.test_trainer import QUICK, source
 
 
@@ -18,18 +18,24 @@ from tests.training.test_trainer import QUICK, source
     ("steps", "count"), [(1, 1), (299, 1), (599, 1), (600, 2), (900, 3), (5000, 3)]
 )
 def test_time_for_another_network_is_when_each_gets_enough_steps(steps: int, count: int) -> None:
-    assert count_members(steps) == count
+    assert Members.planned(300, None, steps) == Members(300, count, decided=True)
+
+
+def test_more_paint_takes_longer_to_be_learned() -> None:
+    few, many = enough_steps(1000, 65_536), enough_steps(1e6, 65_536)
+    assert few == 300
+    assert many == pytest.approx(150e6 / 65_536)
 
 
 def test_time_is_shared_evenly_and_each_runs_from_its_start_to_its_end() -> None:
-    members = Members(3)
+    members = Members(300, 3)
     assert members.place(0.0) == (0, 0.0)
     assert members.place(0.5) == (1, 0.5)
     assert members.place(1.0) == (2, 1.0)
 
 
 def test_with_a_time_budget_the_speed_of_the_first_steps_decides() -> None:
-    members = Members.planned(None, None)
+    members = Members.planned(300, None, None)
     members.observe(5, 0.001)
     assert (members.count, members.decided) == (1, False)
     members.observe(20, 0.02)  # a thousand steps in all
@@ -39,8 +45,7 @@ def test_with_a_time_budget_the_speed_of_the_first_steps_decides() -> None:
 
 
 def test_a_wish_decides() -> None:
-    assert Members.planned(2, None) == Members(2)
-    assert Members.planned(None, 600) == Members(2)
+    assert Members.planned(300, 2, None) == Members(300, 2, decided=True)
 
 
 def test_a_committee_is_the_mean_of_its_members() -> None:

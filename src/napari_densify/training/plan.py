@@ -221,8 +221,7 @@ def _patch(grid: tuple[int, ...]) -> Triple:
 
 
 def _batch(patch: Triple) -> int:
-    # Twice as many patches a step learn no more from the same number of steps.
-    return max(1, round(65_536 / int(np.prod(patch))))
+    return max(1, round(131_072 / int(np.prod(patch))))
 
 
 def _neighbour_step(facts: Facts, factor: Triple) -> int:

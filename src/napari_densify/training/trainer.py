@@ -29,7 +29,7 @@ from napari_densify.training.cost import estimate_cost, painted_slices
 from napari_densify.training.facts import flat_notices, gather_facts
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
-from napari_densify.training.members import Members
+from napari_densify.training.members import plan_members
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import LowPrecision, begin_rehearsal
@@ -59,6 +59,8 @@ _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
     "predicted"
 )
+# Share of the budget that it may take to learn whether this CPU is right in low precision.
+_PATIENCE = 0.1
 # A live training is kept so often, to be taken up again if the engine dies.
 _KEEP_EVERY_S = 15.0
 _TOO_LARGE = (
@@ -222,11 +224,10 @@ class _Run:
         """Build the network, or take it over from an earlier model or an unfinished training."""
         counts = [self._counts[v] for v in self._table.values]
         before = stored_precision(snapshot_path(output)) if self._extras.resume else None
-        counted = self._plan.steps is not None
-        self._low = LowPrecision(self._rehearsal, before=before, counted=counted)
+        self._low = LowPrecision(self._rehearsal, before=before, counted=bool(self._plan.steps))
         spec = self._spec()
-        live = self._extras.preview is not None  # new strokes are for the network on screen
-        self._members = Members.planned(1 if live else self._plan.members, self._plan.steps)
+        live = self._extras.preview is not None
+        self._members = plan_members(self._plan, sum(counts), live=live)
         self._state = TrainingState(
             self._plan, spec, self._device, counts, init=self._init, team=self.team
         )
@@ -237,7 +238,7 @@ class _Run:
         if self._init:
             for message in differences(self._init, spec, self._state.fresh):
                 yield Notice(level="warning", message=message)
-        if self._low.begins():
+        if self._low.begins(wait_s=_PATIENCE * (self._plan.budget_s or 0.0)):
             self._state.go_low()
         self._state.forest = self._forest
         self._snapshot = snapshot_path(output)
