@@ -81,7 +81,7 @@ def test_where_steps_are_counted_or_taken_up_again_speed_does_not_matter(
 
 def test_a_rehearsal_that_nobody_needs_is_ended() -> None:
     rehearsal = Rehearsal(PIECE, child("import time; time.sleep(60)"))
-    LowPrecision(rehearsal, before=None, counted=False).close()
+    rehearsal.end()
     assert rehearsal.ended
 
 

@@ -77,7 +77,7 @@ def test_a_cpu_with_amx_trains_in_what_was_rehearsed(
     passed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    rehearsal = SimpleNamespace(passed=lambda **_: passed, ended=True)
+    rehearsal = SimpleNamespace(passed=lambda **_: passed, end=lambda: None)
     monkeypatch.setattr(trainer, "begin_rehearsal", lambda plan, device: rehearsal)
     output = tmp_path / "m.safetensors"
     settings = QUICK.model_copy(update={"steps": 2})

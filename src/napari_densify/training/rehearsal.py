@@ -82,7 +82,7 @@ class Rehearsal:
     """
 
     def __init__(self, piece: Piece, command: list[str] | None = None) -> None:
-        self._began = time.monotonic()
+        self._began, self._heard = time.monotonic(), False
         program = command or [sys.executable, "-m", "napari_densify.training.rehearsal"]
         self._child = subprocess.Popen(
             [*program, piece.model_dump_json()],
@@ -122,8 +122,14 @@ class Rehearsal:
         except (subprocess.TimeoutExpired, ValidationError):
             return False
         finally:
+            self.end()
+
+    def end(self) -> None:
+        """End the child, if it still lives."""
+        if self._child.returncode is None or not self._heard:
             self._child.kill()
             self._child.communicate()  # reaps it and closes the pipe
+            self._heard = True
 
 
 class LowPrecision:
@@ -161,12 +167,6 @@ class LowPrecision:
             return False
         self._rehearsal = None
         return rehearsal.passed(faster=not self._waits) and self._before != "auto"
-
-    def close(self) -> None:
-        """End a rehearsal that nobody needs any more."""
-        if self._rehearsal is not None:
-            self._rehearsal.passed(timeout_s=0)
-            self._rehearsal = None
 
 
 def begin_rehearsal(plan: TrainPlan, device: torch.device) -> Rehearsal | None:

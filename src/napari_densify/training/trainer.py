@@ -32,7 +32,7 @@ from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
-from napari_densify.training.rehearsal import LowPrecision, begin_rehearsal
+from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
 from napari_densify.training.sampler import PatchSampler
@@ -134,9 +134,12 @@ def train(
     extras = extras or Extras()
     clock = Clock(started if started is not None else time.monotonic())
     run = _Run(sources, settings, clock, control or JobControl(), extras)
-    for event in run.events(output, classes):
-        if run.team.leads:
-            yield event
+    try:
+        for event in run.events(output, classes):
+            if run.team.leads:
+                yield event
+    finally:
+        run.close()
 
 
 class _Run:
@@ -160,6 +163,12 @@ class _Run:
             torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)
         keep_freed_memory()
+        self._rehearsal: Rehearsal | None = None
+
+    def close(self) -> None:
+        """End what may still be going on beside the training."""
+        if self._rehearsal is not None:
+            self._rehearsal.end()
 
     def events(self, output: Path, classes: ClassTable | None) -> Iterator[Event]:
         """Do everything, in the order of the methods below."""
@@ -316,7 +325,6 @@ class _Run:
 
     def save(self, output: Path) -> Iterator[Event]:
         """Write the model; a stopped training can be taken up again."""
-        self._low.close()
         state, clock = self._state, self._clock
         best = state.best.score
         record = {
