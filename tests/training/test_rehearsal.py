@@ -1,6 +1,7 @@
 """Low precision is used only where a child process came back with right gradients, sooner."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,12 +11,11 @@ from napari_densify.inference.device import autocast_dtype, needs_rehearsal
 from napari_densify.training.plan import Facts, TrainPlan, resolve_plan
 from napari_densify.training.rehearsal import (
     LowPrecision,
-    Piece,
     Rehearsal,
-    Verdict,
     begin_rehearsal,
     rehearse,
 )
+from napari_densify.training.verdicts import Piece, Verdict, VerdictStore
 
 PIECE = Piece(
     network=NetworkConfig(
@@ -115,3 +115,32 @@ def test_a_wish_for_a_precision_needs_no_rehearsal(monkeypatch: pytest.MonkeyPat
 
 def auto_plan(settings: TrainSettings | None = None) -> TrainPlan:
     return resolve_plan(settings or TrainSettings(), Facts(shape=(10, 64, 64)))
+
+
+def test_a_clear_verdict_is_kept_for_the_next_training(tmp_path: Path) -> None:
+    store = VerdictStore(tmp_path)
+    assert Rehearsal(PIECE, child(GOOD), store=store).passed()
+    again = Rehearsal(PIECE, child("raise SystemExit(1)"), store=VerdictStore(tmp_path))
+    assert again.ended
+    assert again.passed()
+    again.end()
+    other = PIECE.model_copy(update={"batch": 3})
+    assert not Rehearsal(other, child("raise SystemExit(1)"), store=store).passed()
+
+
+def test_crashes_and_close_races_are_not_kept(tmp_path: Path) -> None:
+    store = VerdictStore(tmp_path)
+    close = Verdict(cosine=0.99, seconds=1, seconds_low=0.95).model_dump_json()
+    assert not Rehearsal(PIECE, child("import os; os.abort()"), store=store).passed()
+    assert Rehearsal(PIECE, child(f"print({close!r})"), store=store).passed()
+    assert store.find(PIECE) is None
+
+
+def test_a_damaged_or_unwritable_store_is_an_empty_one(tmp_path: Path) -> None:
+    store = VerdictStore(tmp_path)
+    store.keep(PIECE, Verdict(cosine=0.99, seconds=1, seconds_low=0.5))
+    (kept,) = tmp_path.iterdir()
+    kept.write_text("{")
+    assert store.find(PIECE) is None
+    (tmp_path / "file").write_text("")
+    VerdictStore(tmp_path / "file").keep(PIECE, Verdict(cosine=1, seconds=1, seconds_low=0.5))

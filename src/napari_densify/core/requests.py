@@ -62,6 +62,9 @@ class InfoRequest(_Job):
     image: str
     spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the file")
     methods: bool = Field(False, description="Of a project: text for a methods section instead")
+    ahead: bool = Field(
+        False, description="A training will follow: find out what it has to know of this machine"
+    )
 
 
 class TrainRequest(_Job):

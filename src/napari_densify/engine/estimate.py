@@ -45,8 +45,15 @@ def reading_speed(volume: Volume) -> float:
     return math.prod(region_shape(part)) / max(time.perf_counter() - start, 1e-6)
 
 
-def estimate_prediction(volume: Volume) -> dict[str, Any]:
+def estimate_prediction(volume: Volume, *, ahead: bool = False) -> dict[str, Any]:
     """Predict a small box with an untrained network of the kind this volume would get.
+
+    Parameters
+    ----------
+    volume
+        What is to be predicted.
+    ahead
+        A training will follow: what it has to know of this machine is found out meanwhile.
 
     Returns
     -------
@@ -60,6 +67,7 @@ def estimate_prediction(volume: Volume) -> dict[str, Any]:
     from napari_densify.training.cost import estimate_cost
     from napari_densify.training.facts import gather_facts
     from napari_densify.training.plan import resolve_plan, spec_from_plan
+    from napari_densify.training.rehearsal import rehearse_ahead
 
     device = select_device()
     facts = gather_facts([volume], {1: 1, 2: 1}, device.type)
@@ -82,12 +90,15 @@ def estimate_prediction(volume: Volume) -> dict[str, Any]:
     for _ in events:
         pass
     seconds = time.perf_counter() - start
+    cost = estimate_cost(plan, facts, _PAINTED, device=device, measure=True)
+    if ahead:
+        rehearse_ahead(plan, device)
     return {
         "predict_s": round(seconds * math.prod(volume.shape) / math.prod(region_shape(part)), 1),
         "predict_bytes": predicted_bytes(spec, volume.shape, compute_budget(device)),
         "device": describe_device(device),
         "plan": plan.explanation,
-        "train": estimate_cost(plan, facts, _PAINTED, device=device, measure=True),
+        "train": cost,
     }
 
 

@@ -230,8 +230,8 @@ def class_scores(logits: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
     """Class probabilities ``(N, K, Z, Y, X)``; those of sigmoid heads are made to sum to 1."""
     if spec.network.head == "softmax":
         return torch.softmax(logits, 1)
-    scores = torch.sigmoid(logits)
-    return scores / scores.sum(1, keepdim=True).clamp(min=1e-6)
+    # Sigmoids over their sum, also where all of them are next to 0.
+    return torch.softmax(torch.nn.functional.logsigmoid(logits), 1)
 
 
 def _cell_means(image: npt.NDArray[np.float32], factor: Triple) -> npt.NDArray[np.float32]:

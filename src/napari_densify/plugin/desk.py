@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 from psygnal import Signal
 
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Event, Failed, LayerUpdated, ModelSaved, Notice
+from napari_densify.core.events import (
+    Done,
+    Event,
+    Failed,
+    LayerUpdated,
+    ModelSaved,
+    Notice,
+    Progress,
+    StepDone,
+)
 from napari_densify.plugin.jobs import Job, TrainingLog, update_job
 from napari_densify.plugin.leave_out import LeaveOut
 from napari_densify.project import Round
 
 __all__ = ["JobDesk"]
+
+# Steps and progress are told on so often at most: a training does dozens a second, and
+# to draw each of them would take the processor from it.
+_EVERY_S = 0.25
 
 
 class JobDesk:
@@ -35,6 +49,7 @@ class JobDesk:
     def __init__(self) -> None:
         self.job: Job | None = None
         self.round_number = 0
+        self._told = 0.0
         self.clear_results()
 
     def clear_results(self) -> None:
@@ -84,14 +99,22 @@ class JobDesk:
             return
         if isinstance(event, LayerUpdated):
             self.layer_updated.emit(event)
-        log = {"train": self.training.add, "leave_out": self.left_out.hear}.get(self.job.kind)
-        if log is not None and log(event):
+        self._follow(self.job, event)
+
+    def _follow(self, job: Job, event: Event) -> None:
+        """Take up how far a job is; tell on what is new, if it is time."""
+        self.job = update_job(job, event)
+        now = time.monotonic()
+        often = isinstance(event, StepDone | Progress) and self.job.message == job.message
+        tell = not often or now - self._told >= _EVERY_S
+        log = {"train": self.training.add, "leave_out": self.left_out.hear}.get(job.kind)
+        if log is not None and log(event) and tell:
             self.training_changed.emit()
         if isinstance(event, ModelSaved):
             self._model_saved()
-        job = update_job(self.job, event)
-        if job != self.job:
-            self.job = job
+        if tell and isinstance(event, Progress):  # steps come just before it
+            self._told = now
+        if tell and self.job != job:
             self.job_changed.emit()
 
     def _model_saved(self) -> None:
@@ -101,7 +124,9 @@ class JobDesk:
             self.rounds_changed.emit()
 
     def _end(self, job: Job, event: Done | Failed) -> None:
-        self.job = None
+        self.job, self._told = None, 0.0
+        if job.kind in ("train", "leave_out"):
+            self.training_changed.emit()  # what was not told on yet
         if isinstance(event, Failed):
             self.said.emit("error", f"{job.title} failed: {event.message}")
         else:

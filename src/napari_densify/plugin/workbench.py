@@ -228,7 +228,7 @@ class Workbench(JobRunner):
     def _ask_estimate(self) -> None:
         """Let the engine, idle still, find out how long things take; it also warms up by that."""
         path = str(self.session.require_project().path)
-        self._estimating = self.client.submit(ask.InfoRequest(image=path))
+        self._estimating = self.client.submit(ask.InfoRequest(image=path, ahead=True))
 
     def _heard(self, event: Event) -> None:
         if event.job and event.job == self._estimating:

@@ -17,7 +17,6 @@ from napari_densify.training.facts import gather_facts
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import resolve_plan
 from napari_densify.training.state import voxel_margin
-from napari_densify.training.trainer import make_sampler
 
 __all__ = ["AugmentedPatches", "augment_patches"]
 
@@ -79,7 +78,7 @@ def augment_patches(
     intensities = [measure_intensity(volume) for volume in volumes]
     paint = PaintReader(sources, intensities, plan, table, settings.held_out)
     list(paint.read())
-    batch = make_sampler(paint, plan, len(table)).draw(count)
+    batch = paint.sampler(seed=plan.seed).draw(count)
     image, _, labels = augment_batch(
         batch.image.clone(),
         None,

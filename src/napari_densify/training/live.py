@@ -79,6 +79,7 @@ class LivePreview:
         self._finished, self._cost = 0.0, 0.0
         self._second_a_voxel = 1e-6
         self._kept: dict[str, Prepared] = {}
+        self._known: tuple[int, Predictor] | None = None  # of the last step with an answer
 
     def learn(self, crops: Sequence[Crop], spec: ModelSpec, step: int, *, fresh: bool) -> None:
         """Take note of paint: at the start, and when strokes were added (``fresh``)."""
@@ -207,14 +208,17 @@ class LivePreview:
         )
 
     def _predictor(self, state: TrainingState) -> Predictor:
-        return Predictor(
-            state.averaged_network(),
-            state.spec,
-            self._volume,
-            device=state.device,
-            precision=state.plan.precision,
-            intensity=self._intensity,
-        )
+        if self._known is None or self._known[0] != state.step:
+            predictor = Predictor(
+                state.averaged_network(),
+                state.spec,
+                self._volume,
+                device=state.device,
+                precision=state.plan.precision,
+                intensity=self._intensity,
+            )
+            self._known = state.step, predictor
+        return self._known[1]
 
     def _open(self, spec: ModelSpec) -> Sink:
         if self._sink is None:

@@ -22,6 +22,7 @@ from napari_densify.training.crops import (
     training_regions,
 )
 from napari_densify.training.plan import TrainPlan
+from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.teacher import painted_share, teach
 
 # Painted share of the painted slices from which on a teacher holds the network back:
@@ -95,6 +96,21 @@ class PaintReader:
     def crops(self) -> list[Crop]:
         """All crops that have been read."""
         return [crop for _, crop in self._crops.values()]
+
+    def sampler(self, *, seed: int, newest: Sequence[Region] = ()) -> PatchSampler:
+        """Sample patches from all that has been read, those with the newest paint most."""
+        plan = self._plan
+        return PatchSampler(
+            self.crops,
+            plan.patch,
+            plan.working_factor,
+            classes=len(self._table),
+            seed=seed,
+            mirror=plan.augment.flips,
+            margin=plan.margin,
+            reach=plan.slice_reach,
+            newest=newest,
+        )
 
     def read(self) -> Iterator[tuple[int, int]]:
         """Read everything; yields how many crops of how many are done."""

@@ -6,72 +6,34 @@ network, patch and batch, and low precision is used only if it comes back with
 gradients close to those of float32, sooner than float32 does.
 
 ``python -m napari_densify.training.rehearsal PIECE`` is that child: it takes a
-:class:`Piece` as JSON and prints a :class:`Verdict`.
+piece of work as JSON and prints a verdict (:mod:`napari_densify.training.verdicts`).
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 
 import torch
 from pydantic import ValidationError
 from torch import nn
 
-from napari_densify.core.base import Settings
-from napari_densify.core.settings import NetworkConfig, Triple
 from napari_densify.inference.device import needs_rehearsal
 from napari_densify.networks import SameSize, build_network
 from napari_densify.training.plan import TrainPlan
+from napari_densify.training.verdicts import Piece, Verdict, VerdictStore
 
-__all__ = ["LowPrecision", "Piece", "Rehearsal", "Verdict", "begin_rehearsal", "rehearse"]
+__all__ = ["LowPrecision", "Rehearsal", "begin_rehearsal", "rehearse", "rehearse_ahead"]
 
 _TIMEOUT_S = 30.0
 _SLOW_S = 2.0
 _TURNS = 4
-# Rounding to 8 bits through a dozen layers turns a layer's gradient by up to 35 degrees
-# (cosine 0.82, measured where both are right); garbage points anywhere.
-_LEAST_COSINE = 0.6
-
-
-class Piece(Settings):
-    """A step to rehearse."""
-
-    network: NetworkConfig
-    batch: int
-    patch: Triple
-    threads: int = 1
-
-
-class Verdict(Settings):
-    """What came of it.
-
-    Attributes
-    ----------
-    cosine
-        Least cosine between the gradients of a layer in low precision and in float32.
-    seconds, seconds_low
-        Of a step in float32 and in low precision.
-    """
-
-    cosine: float
-    seconds: float
-    seconds_low: float
-
-    @property
-    def right(self) -> bool:
-        """Whether the gradients are what they should be."""
-        return self.cosine > _LEAST_COSINE
-
-    @property
-    def faster(self) -> bool:
-        """Whether a step takes less time than in float32."""
-        return self.seconds_low < self.seconds
 
 
 class Rehearsal:
-    """A rehearsal in a child process, begun at once.
+    """A rehearsal in a child process, begun at once; none where the verdict is known.
 
     Parameters
     ----------
@@ -79,10 +41,23 @@ class Rehearsal:
         What to rehearse.
     command
         The child; replaced in tests.
+    store
+        Verdicts that are known; this one is kept there.
     """
 
-    def __init__(self, piece: Piece, command: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        piece: Piece,
+        command: list[str] | None = None,
+        *,
+        store: VerdictStore | None = None,
+    ) -> None:
+        self._piece, self._store = piece, store
         self._began, self._heard = time.monotonic(), False
+        self._known = store.find(piece) if store else None
+        self._child: subprocess.Popen[bytes] | None = None
+        if self._known is not None:
+            return
         program = command or [sys.executable, "-m", "napari_densify.training.rehearsal"]
         self._child = subprocess.Popen(
             [*program, piece.model_dump_json()],
@@ -96,7 +71,7 @@ class Rehearsal:
 
     def ends_within(self, seconds: float) -> bool:
         """Wait so long at the most for a verdict; a hang is one."""
-        if time.monotonic() - self._began > _TIMEOUT_S:
+        if self._child is None or time.monotonic() - self._began > _TIMEOUT_S:
             return True
         try:
             self._child.wait(seconds)
@@ -114,19 +89,28 @@ class Rehearsal:
         faster
             Whether being right is not enough.
         """
+        verdict = self._known or self._heard_of(timeout_s)
+        return verdict is not None and verdict.right and (verdict.faster or not faster)
+
+    def _heard_of(self, timeout_s: float) -> Verdict | None:
+        assert self._child is not None
         try:
             left = max(0.0, self._began + timeout_s - time.monotonic())
             output, _ = self._child.communicate(timeout=left)
             verdict = Verdict.model_validate_json(output)
-            return self._child.returncode == 0 and verdict.right and (verdict.faster or not faster)
         except (subprocess.TimeoutExpired, ValidationError):
-            return False
+            return None
         finally:
             self.end()
+        if self._child.returncode:
+            return None
+        if self._store:
+            self._store.keep(self._piece, verdict)
+        return verdict
 
     def end(self) -> None:
         """End the child, if it still lives."""
-        if self._child.returncode is None or not self._heard:
+        if self._child is not None and (self._child.returncode is None or not self._heard):
             self._child.kill()
             self._child.communicate()  # reaps it and closes the pipe
             self._heard = True
@@ -175,7 +159,15 @@ def begin_rehearsal(plan: TrainPlan, device: torch.device) -> Rehearsal | None:
         return None
     # One thread: it goes on beside the reading, and two processes with a thread for every core
     # wait for each other (five training steps in 20 s, measured).
-    return Rehearsal(Piece(network=plan.network, batch=plan.batch, patch=plan.patch))
+    piece = Piece(network=plan.network, batch=plan.batch, patch=plan.patch)
+    return Rehearsal(piece, store=VerdictStore())
+
+
+def rehearse_ahead(plan: TrainPlan, device: torch.device) -> None:
+    """Let a verdict be found out, and kept, while nobody waits for it."""
+    rehearsal = begin_rehearsal(plan, device)
+    if rehearsal is not None:
+        threading.Thread(target=rehearsal.passed, name="rehearsal", daemon=True).start()
 
 
 def rehearse(piece: Piece) -> Verdict:

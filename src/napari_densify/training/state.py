@@ -30,8 +30,9 @@ from napari_densify.training.best import BestWeights
 from napari_densify.training.ema import AveragedWeights
 from napari_densify.training.losses import class_weights, masked_loss
 from napari_densify.training.plan import TrainPlan
-from napari_densify.training.sampler import Batch
+from napari_densify.training.sampler import Batch, PatchSampler
 from napari_densify.training.schedules import Schedule, make_optimiser
+from napari_densify.training.statistics import BatchStatistics
 from napari_densify.training.teacher import guide_loss
 from napari_densify.training.team import Team
 from napari_densify.training.transfer import match_inputs
@@ -77,6 +78,7 @@ class TrainingState:
         ).to(device)
         self.best = BestWeights()
         self.forest: Forest | None = None  # has its say where scores are shown
+        self._statistics: BatchStatistics | None = None
         self.rate = 0.0
 
     def _begin(self, network: nn.Module) -> None:
@@ -97,9 +99,19 @@ class TrainingState:
         self.schedule = Schedule(plan.schedule)
         self.member_step, self.progress = 0, 0.0
 
+    def refer(self, sampler: PatchSampler) -> None:
+        """Measure batch statistics on patches of this sampler from now on."""
+        generator = torch.Generator().manual_seed(self.plan.seed)
+
+        def draw() -> torch.Tensor:
+            image, bank, _ = self._augmented(sampler.draw(self.plan.batch), generator)
+            return self._inputs(image, bank)
+
+        self._statistics = BatchStatistics(draw)
+
     def begin_member(self) -> None:
         """Keep the averaged weights as they are, and train another network from a new start."""
-        self.finished.append(self.averaged.state_dict())
+        self.finished.append(self._measured(quick=False).state_dict())
         self._begin(build_network(self._single))
 
     @property
@@ -119,29 +131,41 @@ class TrainingState:
         )
         return network
 
-    def averaged_network(self) -> nn.Module:
+    def averaged_network(self, *, quick: bool = True) -> nn.Module:
         """Return what would be saved now, ready to predict.
 
         The network with its averaged weights, and those trained before it; without it
         while they are better than it can be.
+
+        Parameters
+        ----------
+        quick
+            To be shown, not saved.
         """
-        weights = [*self.finished, self.averaged.state_dict()]
-        if self.finished and self.progress < _HALF_TRAINED:
-            weights.pop()
-        members = [self._with_weights(w) for w in weights]
+        members = [self._with_weights(w).eval() for w in self.finished]
+        if not members or self.progress >= _HALF_TRAINED:
+            members.append(self._measured(quick=quick))
         return members[0] if len(members) == 1 else Committee(members).eval()
 
     def trained(self) -> tuple[dict[str, torch.Tensor], int]:
         """Return the weights to be saved, and how many networks they are of."""
         if self.best.weights:
             return self.best.weights, 1
-        network = self.averaged_network()
+        network = self.averaged_network(quick=False)
         return network.state_dict(), len(network.members) if isinstance(network, Committee) else 1
+
+    def _measured(self, *, quick: bool) -> nn.Module:
+        """Network with its averaged weights, and the batch statistics that go with them."""
+        network = self._with_weights(self.averaged.state_dict())
+        if self._statistics is None:
+            return network.eval()
+        self._statistics.measure(SameSize(network, self.plan.network), self.dtype, quick=quick)
+        return network
 
     def _with_weights(self, weights: dict[str, torch.Tensor]) -> nn.Module:
         network = deepcopy(self.network)  # building one would draw random numbers
         network.load_state_dict(weights)
-        return network.eval()
+        return network
 
     def advance(self, batch: Batch, progress: float) -> float:
         """Take one step; ``progress`` runs from 0 to 1 over the training of this network.
@@ -152,25 +176,9 @@ class TrainingState:
         """
         self.progress = progress
         self._set_rate(progress)
-        image, bank, labels = augment_batch(
-            batch.image.to(self.device),  # (N, C, Z, Y, X)
-            None if batch.features is None else batch.features.to(self.device),
-            batch.labels.to(self.device),  # (N, Z, Y, X), -1: not annotated
-            self.plan.augment,
-            spacing=self.spec.spacing,
-            generator=self.generator,
-            margin=voxel_margin(self.plan),
-        )
+        image, bank, labels = self._augmented(batch, self.generator)
         share = self.team.share
-        inputs = network_input(
-            share(image),
-            None if bank is None else share(bank),
-            self.plan.working_factor,
-            self.plan.subvoxel,
-            self.plan.neighbours,
-            self.plan.neighbour_step,
-        )
-        inputs = inputs.contiguous(memory_format=self.layout)
+        inputs = self._inputs(share(image), None if bank is None else share(bank))
         enabled = self.dtype is not None
         with torch.autocast(self.device.type, dtype=self.dtype or torch.bfloat16, enabled=enabled):
             raw = self._same_size(inputs if enabled else inputs.float())  # (N, K', z, y, x)
@@ -202,6 +210,28 @@ class TrainingState:
         self.schedule.observe(value, progress)
         return value
 
+    def _augmented(
+        self, batch: Batch, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """Image and features ``(N, C, Z, Y, X)`` and labels ``(N, Z, Y, X)``, -1: none."""
+        return augment_batch(
+            batch.image.to(self.device),
+            None if batch.features is None else batch.features.to(self.device),
+            batch.labels.to(self.device),
+            self.plan.augment,
+            spacing=self.spec.spacing,
+            generator=generator,
+            margin=voxel_margin(self.plan),
+        )
+
+    def _inputs(self, image: torch.Tensor, bank: torch.Tensor | None) -> torch.Tensor:
+        """Return what the network takes, ``(N, C, Z, Y, X)`` on the working grid."""
+        plan = self.plan
+        inputs = network_input(
+            image, bank, plan.working_factor, plan.subvoxel, plan.neighbours, plan.neighbour_step
+        )
+        return inputs.contiguous(memory_format=self.layout)
+
     def go_low(self) -> None:
         """Compute in bfloat16 from now on, unless that was given up already."""
         if self.damping == 1.0:
@@ -221,7 +251,7 @@ class TrainingState:
         if losses:
             self.schedule.observe_held_out(sum(losses) / len(losses), progress)
         if self.plan.keep == "best":
-            self.best.offer(score, self.averaged.state_dict())
+            self.best.offer(score, self._measured(quick=True).state_dict())  # as scored
 
     def _set_rate(self, progress: float) -> None:
         self.rate = (

@@ -31,11 +31,10 @@ from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
-from napari_densify.training.plan import TrainPlan, resolve_plan, spec_from_plan
+from napari_densify.training.plan import resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
-from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.snapshot import (
     load_snapshot,
     save_snapshot,
@@ -61,6 +60,8 @@ _REMEMBERED = (
 )
 # Share of the budget that it may take to learn whether this CPU is right in low precision.
 _PATIENCE = 0.1
+# Steps after which a network has learned from the forest that guides it what that one knows.
+_TAUGHT = 60
 # A live training is kept so often, to be taken up again if the engine dies.
 _KEEP_EVERY_S = 15.0
 _TOO_LARGE = (
@@ -203,8 +204,8 @@ class _Run:
             yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
         yield from self._show_first()
         self._paint.teach()
-        self._sampler = make_sampler(self._paint, self._plan, len(self._table))
-        self._forest = self._fit_forest()
+        self._sampler = self._paint.sampler(seed=self._plan.seed)
+        self._forest = None if self._paint.guided else self._fit_forest()
         straight = views[: len(self._sources)]
         self._remembers, self._memory = remember_paint(straight, self._table, held_out)
         if self._paint.guided:
@@ -240,6 +241,7 @@ class _Run:
         self._state = TrainingState(
             self._plan, spec, self._device, counts, init=self._init, team=self.team
         )
+        self._state.refer(self._paint.sampler(seed=self._plan.seed + 1))
         # Better told now than after the training.
         tensors = [*self._state.network.state_dict().values(), *self._memory.values()]
         size = sum(t.numel() * t.element_size() for t in tensors)
@@ -317,9 +319,8 @@ class _Run:
         self._paint.replace_sources(*self._views())
         self._paint.refresh(changed)
         self._forest = None  # it has not seen them
-        self._sampler = make_sampler(
-            self._paint, plan, len(self._table), seed=plan.seed + state.step, newest=changed
-        )
+        self._sampler = self._paint.sampler(seed=plan.seed + state.step, newest=changed)
+        state.refer(self._paint.sampler(seed=plan.seed + 1))
         if self._preview:
             self._preview.learn(self._paint.crops, state.spec, state.step, fresh=True)
 
@@ -345,8 +346,8 @@ class _Run:
                 "mirrors": max(1, state.spec.mirrors // members),  # each one sees some views
             }
         )
-        forest = self._forest or self._fit_forest()
-        kept = self._memory | (forest.tensors() if forest else {})
+        state.forest = self._forest or (None if self._taught else self._fit_forest())
+        kept = self._memory | (state.forest.tensors() if state.forest else {})
         save_model(output, weights, spec, kept)
         if self._control.stop and self._plan.steps is not None:
             save_snapshot(snapshot_path(output), state, self._sampler)
@@ -365,9 +366,14 @@ class _Run:
         views, origins = turn_sources(self._sources, self._settings.held_out)
         return views, [self._intensities[i] for i in origins]
 
+    @property
+    def _taught(self) -> bool:
+        """Whether the network knows what the forest knows: it was guided by it for long enough."""
+        return self._paint.guided and self._state.step >= _TAUGHT
+
     def _fit_forest(self) -> Forest | None:
         plan = self._plan
-        if not plan.forest or self._paint.guided:  # guided, it knows what the forest knows
+        if not plan.forest:
             return None
         return fit_forest(self._paint.crops, len(self._table), plan.working_factor, seed=plan.seed)
 
@@ -384,25 +390,3 @@ class _Run:
             feature_offset=self._paint.feature_offset,
             feature_gain=self._paint.feature_gain,
         )
-
-
-def make_sampler(
-    paint: PaintReader,
-    plan: TrainPlan,
-    classes: int,
-    *,
-    seed: int | None = None,
-    newest: Sequence[Region] = (),
-) -> PatchSampler:
-    """Sample patches from all that has been read."""
-    return PatchSampler(
-        paint.crops,
-        plan.patch,
-        plan.working_factor,
-        classes=classes,
-        seed=plan.seed if seed is None else seed,
-        mirror=plan.augment.flips,
-        margin=plan.margin,
-        reach=plan.slice_reach,
-        newest=newest,
-    )

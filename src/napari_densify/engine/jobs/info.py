@@ -27,7 +27,7 @@ def run(request: InfoRequest, control: JobControl) -> Iterator[Event]:
         return
     volume = open_volume(request.image, spacing=request.spacing)
     speed = reading_speed(volume)
-    prediction = estimate_prediction(volume)
+    prediction = estimate_prediction(volume, ahead=request.ahead)
     training = prediction.pop("train")
     yield Done(
         result={
