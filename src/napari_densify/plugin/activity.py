@@ -12,11 +12,11 @@ from napari_densify.plugin.session import Session
 __all__ = ["Activity"]
 
 _TICKS = 1000
-_EVERY_MS = 250
+_EVERY_MS = 500
 # Speed of the spinner beside the bar, in percent. Each of its 20 frames a second makes Qt
 # compose the whole window, canvas included: half a core where no GPU draws, taken from the
 # training that it announces.
-_SPIN = 10
+_SPIN = 5
 
 
 class Activity(QObject):

@@ -27,7 +27,7 @@ __all__ = ["JobDesk"]
 
 # Steps and progress are told on so often at most: a training does dozens a second, and
 # to draw each of them would take the processor from it.
-_EVERY_S = 0.25
+_EVERY_S = 0.5
 
 
 class JobDesk:

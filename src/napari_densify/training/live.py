@@ -80,6 +80,7 @@ class LivePreview:
         self._second_a_voxel = 1e-6
         self._kept: dict[str, Prepared] = {}
         self._known: tuple[int, Predictor] | None = None  # of the last step with an answer
+        self._built_s = 0.0  # what that one took
 
     def learn(self, crops: Sequence[Crop], spec: ModelSpec, step: int, *, fresh: bool) -> None:
         """Take note of paint: at the start, and when strokes were added (``fresh``)."""
@@ -112,7 +113,7 @@ class LivePreview:
             self._begin(self._region_on_screen, self._predictor(state), coarse=False)
         elif not (moved or self._pieces or self._choose(state)):
             return
-        predictor = self._predictor(state)
+        predictor = self._predictor(state, latest=moved and self._answering.who != "forest")
         if moved:
             self._look(control, predictor)
         end = time.monotonic() + (_AT_ONCE_S if moved else 0.0)
@@ -124,10 +125,13 @@ class LivePreview:
         """Begin what should be predicted again, or beside what is on screen; if anything."""
         again = self._answering.joins(state.step) or self._due(state.step)
         idle = time.monotonic() - self._finished > self._cost / _BESIDE
+        if not (again or (self._beside and idle)):
+            return False
+        predictor = self._predictor(state, latest=self._answering.who != "forest")
         if again:
-            self._begin(self._region_on_screen, self._predictor(state), coarse=False)
-        elif self._beside and idle:
-            self._begin(self._beside.popleft(), self._predictor(state), beside=True)
+            self._begin(self._region_on_screen, predictor, coarse=False)
+        else:
+            self._begin(self._beside.popleft(), predictor, beside=True)
         return bool(self._pieces)
 
     def _due(self, step: int) -> bool:
@@ -168,7 +172,7 @@ class LivePreview:
             yield Notice(level="warning", message=message)
         self._spent += time.monotonic() - began
         if not self._pieces:
-            self._finished, self._cost = time.monotonic(), self._spent
+            self._finished, self._cost = time.monotonic(), self._spent + self._built_s
             if self._on_screen:
                 self._shown_strokes = self._learned
         yield self._event(step, final=not self._pieces)
@@ -207,8 +211,10 @@ class LivePreview:
             message=f"Live preview, {self._answering.words(step)}{'' if final else ' (coarse)'}",
         )
 
-    def _predictor(self, state: TrainingState) -> Predictor:
-        if self._known is None or self._known[0] != state.step:
+    def _predictor(self, state: TrainingState, *, latest: bool = True) -> Predictor:
+        """Network as it is now, or as it was when the pieces at hand were begun."""
+        if self._known is None or (latest and self._known[0] != state.step):
+            began = time.monotonic()
             predictor = Predictor(
                 state.averaged_network(),
                 state.spec,
@@ -217,7 +223,7 @@ class LivePreview:
                 precision=state.plan.precision,
                 intensity=self._intensity,
             )
-            self._known = state.step, predictor
+            self._known, self._built_s = (state.step, predictor), time.monotonic() - began
         return self._known[1]
 
     def _open(self, spec: ModelSpec) -> Sink:

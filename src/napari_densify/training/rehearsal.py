@@ -23,6 +23,7 @@ from torch import nn
 from napari_densify.inference.device import needs_rehearsal
 from napari_densify.networks import SameSize, build_network
 from napari_densify.training.plan import TrainPlan
+from napari_densify.training.schedules import load_ahead
 from napari_densify.training.verdicts import Piece, Verdict, VerdictStore
 
 __all__ = ["LowPrecision", "Rehearsal", "begin_rehearsal", "rehearse", "rehearse_ahead"]
@@ -165,6 +166,7 @@ def begin_rehearsal(plan: TrainPlan, device: torch.device) -> Rehearsal | None:
 
 def rehearse_ahead(plan: TrainPlan, device: torch.device) -> None:
     """Let a verdict be found out, and kept, while nobody waits for it."""
+    load_ahead()
     rehearsal = begin_rehearsal(plan, device)
     if rehearsal is not None:
         threading.Thread(target=rehearsal.passed, name="rehearsal", daemon=True).start()

@@ -9,6 +9,7 @@ arXiv:1708.07120 (one-cycle).
 from __future__ import annotations
 
 import math
+from threading import Thread
 from typing import Any, Literal
 
 import torch
@@ -17,7 +18,7 @@ from torch import nn
 from napari_densify.core.recipes import ScheduleConfig
 from napari_densify.training.muon import Muon
 
-__all__ = ["Schedule", "make_optimiser"]
+__all__ = ["Schedule", "load_ahead", "make_optimiser"]
 
 # One-cycle starts at this share of its peak (Smith & Topin).
 _CYCLE_START = 0.04
@@ -110,6 +111,15 @@ class Schedule:
 
 def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def load_ahead() -> None:
+    """Let a thread import what torch imports with its first optimiser, for over a second."""
+    Thread(
+        target=lambda: torch.optim.SGD([torch.zeros(1, requires_grad=True)]),
+        name="optimiser",
+        daemon=True,
+    ).start()
 
 
 def make_optimiser(

@@ -79,6 +79,7 @@ class TrainingState:
         self.best = BestWeights()
         self.forest: Forest | None = None  # has its say where scores are shown
         self._statistics: BatchStatistics | None = None
+        self._shown: tuple[int, nn.Module] = (-1, self.network)  # step, and as it was then
         self.rate = 0.0
 
     def _begin(self, network: nn.Module) -> None:
@@ -142,10 +143,15 @@ class TrainingState:
         quick
             To be shown, not saved.
         """
+        if quick and self._shown[0] == self.step:
+            return self._shown[1]
         members = [self._with_weights(w).eval() for w in self.finished]
         if not members or self.progress >= _HALF_TRAINED:
             members.append(self._measured(quick=quick))
-        return members[0] if len(members) == 1 else Committee(members).eval()
+        network = members[0] if len(members) == 1 else Committee(members).eval()
+        if quick:
+            self._shown = self.step, network
+        return network
 
     def trained(self) -> tuple[dict[str, torch.Tensor], int]:
         """Return the weights to be saved, and how many networks they are of."""

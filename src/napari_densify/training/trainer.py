@@ -35,6 +35,7 @@ from napari_densify.training.plan import resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
+from napari_densify.training.schedules import load_ahead
 from napari_densify.training.snapshot import (
     load_snapshot,
     save_snapshot,
@@ -181,6 +182,7 @@ class _Run:
 
     def prepare(self, classes: ClassTable | None) -> Iterator[Event]:
         """Check the paint, resolve the plan, read what lies around paint."""
+        load_ahead()
         held_out = self._settings.held_out
         self._counts = count_painted(self._sources, held_out)
         require_trainable(self._counts, classes)
