@@ -56,6 +56,10 @@ class ModelSpec(Settings):
     forest: float = Field(
         0.0, ge=0, lt=1, description="Weight of the stored random forest beside the network"
     )
+    class_shift: tuple[float, ...] = Field(
+        (),
+        description="Added to the logit of each class: it is rarer or more frequent than painted",
+    )
     triplanar: bool = Field(
         False, description="Small volumes are predicted along all three axes, and averaged"
     )

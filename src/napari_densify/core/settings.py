@@ -81,6 +81,12 @@ class TrainSettings(Settings):
         description="Weight of a random forest's opinion on unpainted voxels of painted slices; "
         "used where strokes leave gaps, 0: off",
     )
+    frequencies: bool | None = Field(
+        None,
+        title="Frequencies",
+        description="Correct for strokes that show some classes more often than they are; how "
+        "frequent each is follows from the network's own answers",
+    )
     forest: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None,
         title="Forest",

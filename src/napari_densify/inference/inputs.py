@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from napari_densify.classical.features import each_plane, feature_names
 from napari_densify.classical.scale_space import Strip
@@ -228,10 +229,11 @@ def spec_logits(raw: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
 
 def class_scores(logits: torch.Tensor, spec: ModelSpec) -> torch.Tensor:
     """Class probabilities ``(N, K, Z, Y, X)``; those of sigmoid heads are made to sum to 1."""
-    if spec.network.head == "softmax":
-        return torch.softmax(logits, 1)
-    # Sigmoids over their sum, also where all of them are next to 0.
-    return torch.softmax(torch.nn.functional.logsigmoid(logits), 1)
+    # Of a sigmoid head: sigmoids over their sum, also where all of them are next to 0.
+    scores = logits if spec.network.head == "softmax" else F.logsigmoid(logits)
+    if spec.class_shift:
+        scores = scores + scores.new_tensor(spec.class_shift).view(1, -1, 1, 1, 1)
+    return torch.softmax(scores, 1)
 
 
 def _cell_means(image: npt.NDArray[np.float32], factor: Triple) -> npt.NDArray[np.float32]:

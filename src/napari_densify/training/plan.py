@@ -57,6 +57,7 @@ class TrainPlan(Recipe):
     neighbours: int = 0
     neighbour_step: int = 1
     guidance: float = 0.0
+    frequencies: bool = False
     forest: float = 0.0
     turns: bool = False
     triplanar: bool = False
@@ -148,6 +149,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "neighbours": _neighbours(settings, facts, patch),
         "neighbour_step": settings.neighbour_step or _neighbour_step(facts, factor),
         "guidance": _guidance(settings, features),
+        "frequencies": settings.frequencies is not False,
         "forest": _forest(settings, features),
         **_other_axes(facts, patch),
         "features": features,

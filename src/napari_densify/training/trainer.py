@@ -27,6 +27,7 @@ from napari_densify.networks import build_network, load_start, save_model
 from napari_densify.training.clock import Clock
 from napari_densify.training.cost import estimate_cost, painted_slices
 from napari_densify.training.facts import flat_notices, gather_facts
+from napari_densify.training.frequencies import FrequencyCorrection
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
@@ -54,6 +55,10 @@ _HEADER_BYTES = 100_000
 _GUIDED = (
     "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
     "the network between them (--set guidance=0 turns it off)"
+)
+_CORRECTED = (
+    "parts of slices are painted: how frequent each class is, is taken from what the network finds "
+    "in the volume (--set frequencies=false turns it off)"
 )
 _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
@@ -212,6 +217,8 @@ class _Run:
         self._remembers, self._memory = remember_paint(straight, self._table, held_out)
         if self._paint.guided:
             yield Notice(message=_GUIDED)
+        if self._plan.frequencies and self._paint.partial:
+            yield Notice(message=_CORRECTED)
         if self._plan.keep == "best" and not held_out:
             yield Notice(message=_NOTHING_HELD_OUT)
         if self._memory:
@@ -243,7 +250,9 @@ class _Run:
         self._state = TrainingState(
             self._plan, spec, self._device, counts, init=self._init, team=self.team
         )
-        self._state.refer(self._paint.sampler(seed=self._plan.seed + 1))
+        shown = live or bool(self._settings.held_out)
+        self._correction = FrequencyCorrection(self._sources, self._intensities, shown=shown)
+        self._refer()
         # Better told now than after the training.
         tensors = [*self._state.network.state_dict().values(), *self._memory.values()]
         size = sum(t.numel() * t.element_size() for t in tensors)
@@ -291,6 +300,9 @@ class _Run:
             yield clock.report(state.step)
             if changed := self._control.take_changed():
                 self._take_up(changed)
+            if self._correction.due(state.step):
+                self._correction.correct(state)
+                clock.reserve(self._correction.seconds * self._members.count)
             if self._agreed(not self._looked_at() and self._gauge.due(clock.elapsed, state.step)):
                 score = self._gauge.score(state, clock.elapsed)
                 state.judge(score, state.progress)
@@ -310,6 +322,13 @@ class _Run:
             self._state.begin_member()
         return own
 
+    def _refer(self) -> None:
+        """Let batch statistics and class frequencies be those of the paint as it is now."""
+        plan, state = self._plan, self._state
+        state.refer(self._paint.sampler(seed=plan.seed + 1))
+        if plan.frequencies and self._paint.partial:
+            self._correction.refer(self._paint.sampler(seed=plan.seed + 2), state)
+
     def _looked_at(self) -> bool:
         """Whether somebody waits for a preview: the score of a timed training can wait."""
         timed = self._plan.steps is None
@@ -322,13 +341,15 @@ class _Run:
         self._paint.refresh(changed)
         self._forest = None  # it has not seen them
         self._sampler = self._paint.sampler(seed=plan.seed + state.step, newest=changed)
-        state.refer(self._paint.sampler(seed=plan.seed + 1))
+        self._refer()
         if self._preview:
             self._preview.learn(self._paint.crops, state.spec, state.step, fresh=True)
 
     def save(self, output: Path) -> Iterator[Event]:
         """Write the model; a stopped training can be taken up again."""
         state, clock = self._state, self._clock
+        state.forest = self._forest or (None if self._taught else self._fit_forest())
+        self._correction.correct(state, last=True)
         best = state.best.score
         record = {
             "plan": state.plan.model_dump(mode="json"),
@@ -348,7 +369,6 @@ class _Run:
                 "mirrors": max(1, state.spec.mirrors // members),  # each one sees some views
             }
         )
-        state.forest = self._forest or (None if self._taught else self._fit_forest())
         kept = self._memory | (state.forest.tensors() if state.forest else {})
         save_model(output, weights, spec, kept)
         if self._control.stop and self._plan.steps is not None:
