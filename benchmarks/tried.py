@@ -25,6 +25,7 @@ TRIED = (
     "densify:features=false",
     "densify:guidance=0",
     "densify:guidance=3",
+    "densify:frequencies=false",
     "densify:working_factor=[1,1,1]",
     "densify:subvoxel=false",
     "densify:batch=8",
