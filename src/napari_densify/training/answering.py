@@ -122,7 +122,7 @@ class Answerer:
     def words(self, step: int) -> str:
         """Say who answers."""
         if self.who == "forest":
-            return "random forest, until the network is better"
+            return "random forest for now"
         return f"step {step}" + (" with a random forest" if self.who == "both" else "")
 
 
