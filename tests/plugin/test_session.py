@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Failed, ModelSaved, Notice, StepDone
+from napari_densify.core.events import Done, Failed, ModelSaved, Notice, Progress, StepDone
 from napari_densify.plugin import asking
 from napari_densify.plugin.jobs import Job, TrainingLog
 from napari_densify.plugin.session import Session
@@ -125,3 +125,23 @@ def test_a_box_for_the_3d_view_is_bounded_and_inside():
     assert box[1].stop == 4000
     assert abs((box[2].start + box[2].stop) / 2 - 1500) <= 1
     assert asking.box_around((slice(0, 5),) * 3, (0, 0, 0), 2**24) == (slice(0, 5),) * 3
+
+
+def test_steps_are_told_on_now_and_then_and_the_last_ones_at_the_end(session):
+    drawn, told = [], []
+    session.begin_training(JOB, session.project.new_round(), TrainingLog())
+    session.training_changed.connect(lambda: drawn.append(len(session.training.loss)))
+    session.job_changed.connect(lambda: told.append(session.job and session.job.fraction))
+    for step in range(1, 101):
+        at = {"job": JOB.id, "step": step, "elapsed_s": step / 10}
+        session.hear(StepDone(**at, loss=0.5, learning_rate=1))
+        session.hear(
+            Progress(job=JOB.id, done=step / 100, total=1.0, message="training", unit="training")
+        )
+    assert session.job.fraction == 1.0
+    assert 1 <= len(drawn) < 20
+    assert len(told) < 20
+    session.hear(Progress(job=JOB.id, done=1, total=2, message="saving", unit="training"))
+    assert told[-1] == 0.5  # something else begins: at once
+    session.hear(Done(job=JOB.id))
+    assert drawn[-1] == 100

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,3 +151,37 @@ def test_paint_that_teaches_nothing_is_refused(
     with pytest.raises(InputError, match=reason):
         list(train([one], QUICK, output=tmp_path / "m.safetensors"))
     assert not (tmp_path / "m.safetensors").exists()
+
+
+def strokes() -> TrainingSource:
+    """Two slices with more paint on a small class than on the wide ground around it."""
+    z, y, x = np.mgrid[:6, :64, :64]
+    truth = (1 + ((y // 8 % 4 == 0) & (x // 8 % 4 == 0)) + 0 * z).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 12, truth.shape)
+    paint = np.where((truth == 2) | (y % 4 == 1) & (x % 8 < 2), truth, 0).astype(np.uint8)
+    paint[[0, 2, 3, 5]] = 0
+    image = (60 + 30 * truth + noise).clip(0, 255).astype(np.uint8)
+    return TrainingSource(Volume(image), ArrayAnnotations(paint))
+
+
+@pytest.mark.parametrize(
+    ("what", "wishes", "corrected"),
+    [
+        (strokes, {"steps": 80}, True),
+        (strokes, {"steps": 79}, False),
+        (strokes, {"steps": 80, "frequencies": False}, False),
+        (strokes, {"steps": 80, "keep": "best", "held_out": (4,)}, False),
+        (source, {"steps": 80}, False),
+    ],
+    ids=["strokes", "few-steps", "off", "best", "whole-slices"],
+)
+def test_frequencies_are_corrected_where_parts_of_slices_are_painted(
+    what: Callable[[], TrainingSource], wishes: dict[str, Any], corrected: bool, tmp_path: Path
+) -> None:
+    small = {"base_channels": 4, "patch": (1, 16, 16)}
+    settings = QUICK.model_copy(update=small | wishes)
+    list(train([what()], settings, output=tmp_path / "m.safetensors"))
+    shift = load_model(tmp_path / "m.safetensors").spec.class_shift
+    assert bool(shift) is corrected
+    if corrected:
+        assert shift[1] < shift[0]  # the small class is rarer than painted

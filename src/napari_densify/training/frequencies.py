@@ -121,6 +121,10 @@ def class_shift(predictors: Sequence[Predictor], learned: Row, *, seed: int) -> 
         Frequencies ``(K,)`` that it learned with.
     seed
         Of the places that are looked at.
+
+    Returns
+    -------
+    ``K`` natural logarithms; nothing where no correction is clear.
     """
     if (learned <= 0).any():
         return ()
@@ -134,7 +138,7 @@ def class_shift(predictors: Sequence[Predictor], learned: Row, *, seed: int) -> 
     found = estimate_frequencies(np.concatenate(answers, 1, dtype=np.float64), learned)
     ratio = np.log(found / learned)
     clear = np.sign(ratio) * np.maximum(np.abs(ratio) - _DOUBTFUL, 0)
-    return tuple(float(v) for v in clear)
+    return tuple(float(v) for v in clear) if clear.any() else ()
 
 
 def windows(shape: Triple, *, planar: bool, seed: int) -> list[Region]:
@@ -168,9 +172,13 @@ class FrequencyCorrection:
         self._next = float(_FIRST)
         self.seconds = 0.0  # that the last one took
 
-    def refer(self, sampler: PatchSampler, state: TrainingState) -> None:
-        """Take note of what is learned from, from now on."""
+    def refer(self, sampler: PatchSampler | None, state: TrainingState) -> None:
+        """Take note of what is learned from, from now on; None if that needs no correction."""
         plan = state.plan
+        if sampler is None:
+            self._learned = None
+            state.spec = state.spec.model_copy(update={"class_shift": ()})
+            return
         self._learned = learned_frequencies(sampler, plan.batch, state.weights, plan.guidance)
 
     def due(self, step: int) -> bool:

@@ -111,12 +111,16 @@ def resolve_plan(settings: TrainSettings, facts: Facts, init: ModelSpec | None =
         preset = find_preset(settings.preset)
         recipe = resolve_recipe(settings, preset)
         parts = _preset_parts(settings, preset, facts)
-    single = settings.preset not in ("auto", "fast") or init is not None
+    own = settings.preset in ("auto", "fast")
+    single = not own or init is not None
     single |= recipe.keep == "best" or recipe.early_stop is not None
     plan = TrainPlan(
         **recipe.model_dump(),
         **parts,
         preset=settings.preset,
+        # The best weights are kept as they were scored.
+        frequencies=(own if settings.frequencies is None else settings.frequencies)
+        and recipe.keep != "best",
         members=1 if single and settings.members is None else settings.members,
         steps=settings.steps,
         budget_s=None if settings.steps else settings.budget_s or DEFAULT_BUDGET_S,
@@ -149,7 +153,6 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "neighbours": _neighbours(settings, facts, patch),
         "neighbour_step": settings.neighbour_step or _neighbour_step(facts, factor),
         "guidance": _guidance(settings, features),
-        "frequencies": settings.frequencies is not False,
         "forest": _forest(settings, features),
         **_other_axes(facts, patch),
         "features": features,

@@ -31,6 +31,7 @@ from napari_densify.training.frequencies import FrequencyCorrection
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
+from napari_densify.training.notices import TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
 from napari_densify.training.plan import resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
@@ -52,31 +53,12 @@ from napari_densify.training.turned import turn_sources
 # More than the description of any model takes.
 _HEADER_BYTES = 100_000
 
-_GUIDED = (
-    "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
-    "the network between them (--set guidance=0 turns it off)"
-)
-_CORRECTED = (
-    "parts of slices are painted: how frequent each class is, is taken from what the network finds "
-    "in the volume (--set frequencies=false turns it off)"
-)
-_REMEMBERED = (
-    "painted slices predict each other: their interpolation is weighed in when this volume is "
-    "predicted"
-)
 # Share of the budget that it may take to learn whether this CPU is right in low precision.
 _PATIENCE = 0.1
 # Steps after which a network has learned from the forest that guides it what that one knows.
 _TAUGHT = 60
 # A live training is kept so often, to be taken up again if the engine dies.
 _KEEP_EVERY_S = 15.0
-_TOO_LARGE = (
-    "this may need more memory than is free: if it runs out, the batch is halved; a smaller "
-    "patch or base_channels needs less"
-)
-_NOTHING_HELD_OUT = (
-    "the best weights are chosen on held-out slices; none are held out, so the last ones are saved"
-)
 
 __all__ = ["Extras", "TrainingSource", "train"]
 
@@ -200,29 +182,22 @@ class _Run:
         self._plan = resolve_plan(self._settings, facts, known)
         painted = painted_slices([s.annotations for s in self._sources])
         cost = estimate_cost(self._plan, facts, painted, device=self._device)
-        plan = self._plan.model_dump(mode="json")
-        yield Plan(explanation=self._plan.explanation, plan=plan, cost=cost)
+        plan = self._plan
+        yield Plan(explanation=plan.explanation, plan=plan.model_dump(mode="json"), cost=cost)
         if not cost.fits:
-            yield Notice(level="warning", message=_TOO_LARGE)
-        self._rehearsal = begin_rehearsal(self._plan, self._device)
+            yield Notice(level="warning", message=TOO_LARGE)
+        self._rehearsal = begin_rehearsal(plan, self._device)
         views, intensities = self._views()
-        self._paint = PaintReader(views, intensities, self._plan, self._table, held_out)
+        self._paint = PaintReader(views, intensities, plan, self._table, held_out)
         for done, total in self._paint.read():
             yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
         yield from self._show_first()
         self._paint.teach()
-        self._sampler = self._paint.sampler(seed=self._plan.seed)
+        self._sampler = self._paint.sampler(seed=plan.seed)
         self._forest = None if self._paint.guided else self._fit_forest()
         straight = views[: len(self._sources)]
         self._remembers, self._memory = remember_paint(straight, self._table, held_out)
-        if self._paint.guided:
-            yield Notice(message=_GUIDED)
-        if self._plan.frequencies and self._paint.partial:
-            yield Notice(message=_CORRECTED)
-        if self._plan.keep == "best" and not held_out:
-            yield Notice(message=_NOTHING_HELD_OUT)
-        if self._memory:
-            yield Notice(message=_REMEMBERED)
+        yield from say_method(plan, self._paint, held_out, remembers=bool(self._memory))
 
     def _show_first(self) -> Iterator[Event]:
         """Let a quick forest answer what is on screen, before anything that takes long."""
@@ -326,8 +301,8 @@ class _Run:
         """Let batch statistics and class frequencies be those of the paint as it is now."""
         plan, state = self._plan, self._state
         state.refer(self._paint.sampler(seed=plan.seed + 1))
-        if plan.frequencies and self._paint.partial:
-            self._correction.refer(self._paint.sampler(seed=plan.seed + 2), state)
+        corrects = plan.frequencies and self._paint.partial
+        self._correction.refer(self._paint.sampler(seed=plan.seed + 2) if corrects else None, state)
 
     def _looked_at(self) -> bool:
         """Whether somebody waits for a preview: the score of a timed training can wait."""

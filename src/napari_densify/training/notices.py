@@ -1,0 +1,58 @@
+"""What a training says of itself before its first step, in one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from napari_densify.core.events import Notice
+from napari_densify.training.paint import PaintReader
+from napari_densify.training.plan import TrainPlan
+
+__all__ = ["TOO_LARGE", "say_method"]
+
+TOO_LARGE = (
+    "this may need more memory than is free: if it runs out, the batch is halved; a smaller "
+    "patch or base_channels needs less"
+)
+_GUIDED = (
+    "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
+    "the network between them (--set guidance=0 turns it off)"
+)
+_CORRECTED = (
+    "parts of slices are painted: once the network knows them, how frequent each class is, is "
+    "taken from what it finds in the volume (--set frequencies=false turns it off)"
+)
+_REMEMBERED = (
+    "painted slices predict each other: their interpolation is weighed in when this volume is "
+    "predicted"
+)
+_NOTHING_HELD_OUT = (
+    "the best weights are chosen on held-out slices; none are held out, so the last ones are saved"
+)
+
+
+def say_method(
+    plan: TrainPlan, paint: PaintReader, held_out: Sequence[int], *, remembers: bool
+) -> Iterator[Notice]:
+    """Say what is done beside learning from the paint.
+
+    Parameters
+    ----------
+    plan
+        The training.
+    paint
+        What was read of the paint.
+    held_out
+        Slices that are not trained on.
+    remembers
+        Whether the paint is stored with the model.
+    """
+    said = (
+        (paint.guided, _GUIDED),
+        (plan.frequencies and paint.partial, _CORRECTED),
+        (plan.keep == "best" and not held_out, _NOTHING_HELD_OUT),
+        (remembers, _REMEMBERED),
+    )
+    for is_so, message in said:
+        if is_so:
+            yield Notice(message=message)
