@@ -48,8 +48,8 @@ class Tour:
         self.until(lambda: self.bench.session.job is None)
 
     def photograph(self, name: str) -> None:
-        """Save what the screen shows."""
-        end = time.monotonic() + 0.4
+        """Save what the screen shows, once wrapped lines and tables have found their heights."""
+        end = time.monotonic() + 2
         self.until(lambda: time.monotonic() > end)
         path = self.folder / f"{name}.png"
         self.viewer.screenshot(path=str(path), canvas_only=False, flash=False)
