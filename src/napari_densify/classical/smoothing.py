@@ -79,7 +79,8 @@ def separable(
     Parameters
     ----------
     image
-        ``(Z, Y, X)``, floating point.
+        ``(Z, Y, X)``, floating point, or integers that float32 holds exactly; those become
+        float32, where few planes are wanted without a copy of all of them.
     kernels
         Odd and symmetric weights for each axis; a single one leaves the axis as it is.
     inner
@@ -92,6 +93,8 @@ def separable(
         if axis == 0 and len(kernel) > 1 and 3 * wanted <= image.shape[0]:
             image = _few_planes(image, kernel, range(part.start, part.stop), mode)
             continue
+        if image.dtype.kind in "ui":
+            image = image.astype(np.float32)
         if len(kernel) > 1:
             image = _along(image, kernel, axis, mode)
         crop = [slice(None)] * image.ndim
@@ -130,7 +133,8 @@ def _few_planes(
     image: npt.NDArray[Any], kernel: Kernel, planes: range, mode: str
 ) -> npt.NDArray[Any]:
     """Filter along Z for some planes alone, summed as scipy does: from far to near."""
-    out = np.empty((len(planes), *image.shape[1:]), image.dtype)
+    dtype = np.float32 if image.dtype.kind in "ui" else image.dtype
+    out = np.empty((len(planes), *image.shape[1:]), dtype)
     radius, count = len(kernel) // 2, image.shape[0]
 
     def run(rows: slice) -> None:

@@ -43,6 +43,8 @@ Labels = npt.NDArray[Any]
 Rule = Callable[[Region], Labels]
 """Dense labels of any region; what it gives must not depend on how regions are cut."""
 
+# Exact in float32: filters may convert them as they go, plane by plane.
+_SUMMED_AS_STORED = (np.uint8, np.int8, np.uint16, np.int16)
 _SAMPLE_VOXELS = 1 << 25
 _QUICK_VOXELS = 1 << 15
 _QUICK_PLANE = 1 << 16
@@ -204,17 +206,17 @@ class Task:
         InputError
             If the image has no such channel.
         """
+        return _as_float(self._raw(region, channel))
+
+    def _raw(self, region: Region, channel: int) -> npt.NDArray[Any]:
+        """Intensities ``(Z, Y, X)`` as they are stored, not to be written to."""
         if channel >= self.volume.channels:
             raise InputError(
                 f"the image has {self.volume.channels} channel(s), number {channel} is not there",
                 where="channel",
                 mend="count from 0",
             )
-        found = self.volume.read(region)[channel]
-        image: Image = np.array(found, np.float32)
-        if found.dtype.kind == "f":
-            np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        return image
+        return self.volume.read(region)[channel]
 
     def smooth(self, region: Region, parameters: Parameters) -> Image:
         """Read a region and smooth it; equal to a crop of the whole volume, smoothed."""
@@ -230,8 +232,10 @@ class Task:
             for sigma, kernel in zip(sigmas, kernels, strict=True)
         ]
         read, inner = grow(region, kernel_reach(both), self.volume.shape)
-        image: Image = separable(self.image(read, parameters.channel), both, inner)
-        return image
+        raw = self._raw(read, parameters.channel)
+        image = raw if raw.dtype in _SUMMED_AS_STORED else _as_float(raw)
+        smooth: Image = separable(image, both, inner)
+        return smooth
 
     def sample(self, parameters: Parameters) -> Image:
         """Smoothed intensities of the whole volume, or of slices spread over a large one."""
@@ -273,6 +277,14 @@ class Task:
         scale = np.iinfo(found.dtype).max if found.dtype.kind in "ui" else 1.0
         certainty: Image = (found / scale).astype(np.float32)
         return certainty
+
+
+def _as_float(intensities: npt.NDArray[Any]) -> Image:
+    """Copy as float32; what is not a number becomes 0."""
+    image: Image = np.array(intensities, np.float32)
+    if intensities.dtype.kind == "f":
+        np.nan_to_num(image, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return image
 
 
 def gaussian(image: Image, sigmas: Sequence[float], inner: tuple[slice, ...]) -> Image:
