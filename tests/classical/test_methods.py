@@ -249,6 +249,23 @@ def test_a_coarse_grid_keeps_places(stack):
     np.testing.assert_allclose(fine[:, 1:-1], ramp[:, 1:-1], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("factor", "shape"),
+    [((1, 2, 2), (3, 14, 17)), ((2, 4, 4), (5, 27, 36)), ((4, 1, 2), (12, 7, 18))],
+)
+def test_a_grid_is_enlarged_as_scipy_does(factor, shape):
+    field = np.random.default_rng(0).random((3, 7, 9)).astype(np.float32)
+    expected = ndimage.affine_transform(
+        field,
+        [1 / f for f in factor],
+        offset=[(1 / f - 1) / 2 for f in factor],
+        output_shape=shape,
+        order=1,
+        mode="nearest",
+    )
+    np.testing.assert_allclose(enlarge(field, factor, shape), expected, atol=1e-6)
+
+
 def test_watershed_on_probabilities(stack):
     volume, truth, paint = stack
     sure = np.stack([np.where(truth == v, 200, 20) for v in (1, 2, 3)]).astype(np.uint8)

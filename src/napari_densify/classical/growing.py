@@ -155,15 +155,22 @@ def _majority(seeds: npt.NDArray[np.int32], factor: list[int]) -> npt.NDArray[np
 
 def enlarge(field: npt.NDArray[Any], factor: tuple[int, int, int], shape: tuple[int, ...]) -> Image:
     """Interpolate a coarse field linearly on the fine grid; voxel centres are kept in place."""
-    if factor == (1, 1, 1):
-        return field.astype(np.float32)
-    offset = [(1 / f - 1) / 2 for f in factor]
-    fine: Image = ndimage.affine_transform(
-        field.astype(np.float32),
-        [1 / f for f in factor],
-        offset=offset,
-        output_shape=shape,
-        order=1,
-        mode="nearest",
-    )
+    fine: Image = field.astype(np.float32)
+    for axis in (2, 1, 0):
+        if factor[axis] > 1:
+            fine = _enlarge_axis(fine, factor[axis], shape[axis], axis)
+    return fine
+
+
+def _enlarge_axis(field: Image, factor: int, length: int, axis: int) -> Image:
+    """Several times as fast as scipy's interpolation, which knows no separable one."""
+    last = field.shape[axis] - 1
+    at = np.clip((np.arange(length) + 0.5) / factor - 0.5, 0, last)
+    below = at.astype(np.intp)
+    weight = np.expand_dims((at - below).astype(np.float32), tuple(range(1, 3 - axis)))
+    fine: Image = field.take(below, axis)
+    rise = field.take(np.minimum(below + 1, last), axis)
+    rise -= fine
+    rise *= weight
+    fine += rise
     return fine
