@@ -139,3 +139,27 @@ def test_cost_and_resolution_are_told_before_the_first_step(tmp_path: Path) -> N
     text = plan.cost.describe()
     assert "cpu" in text
     assert "full resolution: planes of 64x64" in text
+
+
+def test_a_forest_has_its_say_where_the_image_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QuickForest, "_cross_fit", lambda *_: 1.1)  # it stays beside the network
+    image, truth = bricks()
+    around = ((0, 8), (0, 0), (0, 0))
+    one = TrainingSource(
+        Volume(np.pad(image, around)),
+        ArrayAnnotations(np.pad(np.where(np.arange(6)[:, None, None] == 1, truth, 0), around)),
+    )
+    control = JobControl(view=VIEW, view_generation=1)
+    said = []
+    for event in train(
+        [one], QUICK, output=tmp_path / "m.safetensors", control=control, extras=live(tmp_path)
+    ):
+        if isinstance(event, StepDone) and event.step == 6:
+            # Several slices that look the same: what the network says of one is remembered.
+            control.view, control.view_generation = (slice(9, 12), *VIEW[1:]), 2
+        if isinstance(event, LayerUpdated):
+            said.append(event.message)
+    assert any("with a random forest" in words for words in said)
+    assert (open_labels(tmp_path / "preview.zarr").read_labels()[9:12] > 0).all()

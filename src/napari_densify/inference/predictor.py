@@ -158,10 +158,19 @@ class Predictor:
             out[(slice(None), *_relative(tile, region))] = self.compute(self.prepare(tile))
         return out
 
-    def prepare(self, region: Region) -> Prepared:
-        """Read and encode a tile; may run in another thread than :meth:`compute`."""
+    def prepare(self, region: Region, *, always: bool = False) -> Prepared:
+        """Read and encode a tile; may run in another thread than :meth:`compute`.
+
+        Parameters
+        ----------
+        region
+            Box in voxels of the volume.
+        always
+            Encode it even if it is empty and the answer is remembered: somebody else
+            looks at its features too.
+        """
         image, inner, empty = self._reader.read(self.volume, region, self.watch)
-        if empty is not None and empty in self._answers:
+        if empty is not None and empty in self._answers and not always:
             return Prepared(region, torch.empty(0), None, inner, empty)
         return replace(self._reader.encode(image, region, inner, self.watch), empty=empty)
 

@@ -60,7 +60,7 @@ class Answerer:
 
     @property
     def ready(self) -> bool:
-        """Whether there is an answer before the first step."""
+        """Whether the forest has a say; so there is an answer before the first step."""
         return self._forest is not None
 
     def learn(self, crops: Sequence[Crop], spec: ModelSpec) -> None:
@@ -144,7 +144,7 @@ class _Rivals:
     def predict(self, region: Region, who: Who) -> Rows:
         """Probabilities ``(K, Z, Y, X)``."""
         if str(region) not in self._known:
-            prepared = self.predictor.prepare(region)
+            prepared = self.predictor.prepare(region, always=True)
             network = self.predictor.compute(prepared)
             self._known[str(region)] = network, self._forest.probabilities(prepared)
         network, forest = self._known[str(region)]

@@ -190,7 +190,7 @@ class LivePreview:
         """Read and encode a piece, or take it from the last time: it doesn't change."""
         found = self._kept.get(str(region))
         if found is None:
-            found = predictor.prepare(region)
+            found = predictor.prepare(region, always=self._answering.ready)
             if found.voxels.numel():
                 held = sum(p.voxels.numel() for p in self._kept.values())
                 if held + found.voxels.numel() > _KEPT_VOXELS:
