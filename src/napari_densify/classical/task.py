@@ -216,7 +216,8 @@ class Task:
                 where="channel",
                 mend="count from 0",
             )
-        return self.volume.read(region)[channel]
+        stored: npt.NDArray[Any] = self.volume.read(region)[channel]
+        return stored
 
     def smooth(self, region: Region, parameters: Parameters) -> Image:
         """Read a region and smooth it; equal to a crop of the whole volume, smoothed."""
