@@ -54,3 +54,24 @@ def test_of_a_huge_result_only_what_was_written_is_read(tmp_path):
             tuple(slice(a // n, (a + b) // n) for a, b in zip(at, block.shape, strict=True))
         ]
         np.testing.assert_array_equal(part, block[::n, ::n, ::n][tuple(map(slice, part.shape))])
+
+
+def test_coarser_levels_grow_with_the_result(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_densify.io._pyramid._COARSEST", 16)
+    labels = np.random.default_rng(0).integers(1, 9, (7, 37, 50), np.uint8)
+    sink = create_sink(tmp_path / "a.zarr", shape=labels.shape, dtype=np.uint8)
+    expected = np.zeros_like(labels)
+    for box in [
+        (slice(0, 3), slice(5, 20), slice(7, 50)),
+        (slice(3, 7), slice(0, 37), slice(0, 1)),
+    ]:
+        sink.write(box, labels[box])
+        expected[box] = labels[box]
+        for level, n in enumerate([1, 2, 4]):
+            found = open_labels(tmp_path / "a.zarr", level=level).read_labels()
+            np.testing.assert_array_equal(found, expected[::n, ::n, ::n])
+    sink.done((0, 0, 0))
+    sink.abort()
+    again = create_sink(tmp_path / "a.zarr", shape=labels.shape, dtype=np.uint8, resume=True)
+    again.write((slice(0, 1), slice(36, 37), slice(48, 49)), labels[:1, 36:37, 48:49])
+    assert open_labels(tmp_path / "a.zarr", level=2).read_labels()[0, 9, 12] == labels[0, 36, 48]

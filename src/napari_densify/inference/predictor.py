@@ -67,6 +67,9 @@ class Predictor:
         Forest that was trained with the network; weighed in as the model says.
     threads
         CPU threads for features; all by default.
+    extent
+        Shape (Z, Y, X) of the largest region that will be asked for, which tiles are
+        planned for; that of the volume by default.
 
     Attributes
     ----------
@@ -92,6 +95,7 @@ class Predictor:
         memory: PaintMemory | None = None,
         forest: Forest | None = None,
         threads: int | None = None,
+        extent: Triple | None = None,
     ) -> None:
         if volume.channels != spec.image_channels:
             raise InputError(
@@ -108,7 +112,7 @@ class Predictor:
         self._reader = TileReader(spec, self.intensity, threads, constant=memory is None)
         self._slicewise = is_slicewise(spec)
         self._answers: dict[Empty | None, npt.NDArray[np.float32]] = {}
-        block = block_size(volume.shape, spec)
+        block = block_size(extent or volume.shape, spec)
         tiling = plan_tiling(spec, block, compute_budget(device))
         self._ladder = Ladder(tiling, device, spec.working_factor)
         self._place(device)

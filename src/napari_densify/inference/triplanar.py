@@ -16,6 +16,7 @@ import torch
 
 from napari_densify.core.blocks import Region, region_shape
 from napari_densify.core.model import ModelSpec
+from napari_densify.core.settings import Triple
 from napari_densify.core.turning import IN_PLACE, TURNS, turn_triple, turned_volume
 from napari_densify.core.volume import Volume
 from napari_densify.inference.memory import PaintMemory, weigh
@@ -25,6 +26,7 @@ from napari_densify.inference.stages import Stopwatch
 __all__ = ["TriplanarPredictor", "suits_triplanar"]
 
 Floats = npt.NDArray[np.float32]
+MakePredictor = Callable[[Volume, Triple], Predictor]
 
 # The paint, and so the training, lies mostly in Z slices.
 _WEIGHTS = (0.5, 0.25, 0.25)
@@ -49,17 +51,22 @@ class TriplanarPredictor:
     Parameters
     ----------
     make
-        Binds the network to a volume.
+        Binds the network to a volume, for regions of some extent.
     volume
         Image to be predicted.
+    region
+        Part of it that is wanted.
     memory
         Paint of this very volume, weighed in after the average.
     """
 
     def __init__(
-        self, make: Callable[[Volume], Predictor], volume: Volume, memory: PaintMemory | None
+        self, make: MakePredictor, volume: Volume, region: Region, memory: PaintMemory | None
     ) -> None:
-        self._parts = [(turn, make(turned_volume(volume, turn))) for turn in (IN_PLACE, *TURNS)]
+        self._parts = [
+            (turn, make(turned_volume(volume, turn), turn_triple(region_shape(region), turn)))
+            for turn in (IN_PLACE, *TURNS)
+        ]
         self._memory = memory
         self.spec, self.watch = self._parts[0][1].spec, Stopwatch()
 

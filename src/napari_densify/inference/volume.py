@@ -108,7 +108,7 @@ def make_predictor(
     memory = recall(tensors, spec, volume)
     if suits_triplanar(spec, volume, region) and settings.block is None:
         bind.keywords["mirrors"] = max(1, mirrors // 2)
-        return TriplanarPredictor(bind, volume, memory)
+        return TriplanarPredictor(lambda v, e: bind(v, extent=e), volume, region, memory)
     return bind(volume, memory=memory)
 
 

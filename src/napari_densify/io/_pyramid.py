@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 
 from napari_densify.core.blocks import Region
 from napari_densify.io._sink_facts import SinkFacts
 
-__all__ = ["level_factors", "write_levels"]
+__all__ = ["create_levels", "level_factors", "write_coarser", "write_levels"]
 
 Factor = tuple[int, int, int]
 
@@ -45,25 +46,61 @@ def level_factors(shape: Sequence[int], spacing: Sequence[float]) -> list[Factor
     return levels
 
 
+def create_levels(group: zarr.Group, facts: SinkFacts) -> list[Factor]:
+    """Create empty arrays ``1``, ``2``, ... beside array ``0``, and return all factors."""
+    factors = level_factors(facts.shape[-3:], facts.spacing)
+    for level, steps in enumerate(_steps(factors), start=1):
+        _create_level(group, level, steps)
+    return factors
+
+
+def write_coarser(
+    group: zarr.Group, factors: Sequence[Factor], region: Region, block: npt.NDArray[Any]
+) -> None:
+    """Write a block ``([C,] Z, Y, X)`` of array ``0`` into the coarser levels that are there."""
+    for level, factor in enumerate(factors[1:], start=1):
+        target: Any = group[str(level)]
+        first = [-(-side.start // f) for side, f in zip(region, factor, strict=True)]
+        z, y, x = (
+            slice(a * f - side.start, None, f)
+            for a, side, f in zip(first, region, factor, strict=True)
+        )
+        thinned = block[..., z, y, x]
+        if thinned.size:
+            box = (slice(a, a + n) for a, n in zip(first, thinned.shape[-3:], strict=True))
+            target[(..., *box)] = thinned
+
+
 def write_levels(group: zarr.Group, facts: SinkFacts) -> list[Factor]:
     """Write arrays ``1``, ``2``, ... from array ``0``, and return all factors.
 
     Every n-th voxel is taken: the average of two labels is a third one.
     """
     factors = level_factors(facts.shape[-3:], facts.spacing)
-    for level, (fine, coarse) in enumerate(pairwise(factors), start=1):
-        steps = [b // a for a, b in zip(fine, coarse, strict=True)]
-        _write_level(group, level, steps)
+    for level, steps in enumerate(_steps(factors), start=1):
+        source: Any = group[str(level - 1)]
+        target = _create_level(group, level, steps)
+        for box in _written(source, steps, target.shape[-3:]):
+            every = tuple(
+                slice(b.start * s, b.stop * s, s) for b, s in zip(box, steps, strict=True)
+            )
+            target[(..., *box)] = source[(..., *every)]
     return factors
 
 
-def _write_level(group: zarr.Group, level: int, steps: Sequence[int]) -> None:
+def _steps(factors: Sequence[Factor]) -> list[list[int]]:
+    """How much coarser each level is than the one before it."""
+    return [
+        [b // a for a, b in zip(fine, coarse, strict=True)] for fine, coarse in pairwise(factors)
+    ]
+
+
+def _create_level(group: zarr.Group, level: int, steps: Sequence[int]) -> Any:
     source: Any = group[str(level - 1)]
-    lead = source.shape[:-3]
     shape = [-(-n // s) for n, s in zip(source.shape[-3:], steps, strict=True)]
-    target = group.create_array(
+    return group.create_array(
         str(level),
-        shape=(*lead, *shape),
+        shape=(*source.shape[:-3], *shape),
         chunks=(*source.chunks[:-3], *np.minimum(source.chunks[-3:], shape).tolist()),
         dtype=source.dtype,
         compressors=source.compressors,
@@ -71,9 +108,6 @@ def _write_level(group: zarr.Group, level: int, steps: Sequence[int]) -> None:
         dimension_names=source.metadata.dimension_names,
         overwrite=True,
     )
-    for box in _written(source, steps, shape):
-        every = tuple(slice(b.start * s, b.stop * s, s) for b, s in zip(box, steps, strict=True))
-        target[(..., *box)] = source[(..., *every)]
 
 
 def _written(source: Any, steps: Sequence[int], shape: Sequence[int]) -> list[Region]:

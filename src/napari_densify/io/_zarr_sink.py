@@ -18,7 +18,12 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.files import replace
 from napari_densify.io._guard import guarded
 from napari_densify.io._ome import multiscales
-from napari_densify.io._pyramid import write_levels
+from napari_densify.io._pyramid import (
+    create_levels,
+    level_factors,
+    write_coarser,
+    write_levels,
+)
 from napari_densify.io._sink_facts import SinkFacts, write_error
 from napari_densify.io._zarr_journal import (
     JOURNAL,
@@ -73,12 +78,7 @@ class ZarrSink:
             replace(self.path, self._backup / "old")
         group = zarr.create_group(self.path, zarr_format=3)
         size = tuple(min(int(c), n) for c, n in zip(chunks, self.shape[-3:], strict=True))
-        group.attrs.update(
-            {
-                "ome": multiscales(self.path.stem, self._facts),
-                "densify": self._own_attributes(complete=False),
-            }
-        )
+        group.attrs.update({"densify": self._own_attributes(complete=False)})
         self._array = group.create_array(
             "0",
             shape=self.shape,
@@ -88,6 +88,8 @@ class ZarrSink:
             fill_value=0,
             dimension_names=list("czyx"[-len(self.shape) :]),
         )
+        self._factors = create_levels(group, self._facts)
+        group.attrs["ome"] = multiscales(self.path.stem, self._facts, self._factors)
         self._group = group
 
     def _reopen(self) -> None:
@@ -100,6 +102,8 @@ class ZarrSink:
                 raise InputError("holds another result than the one to go on with")
             require_same_plan(own.get("plan"), self._plan)
             self._done = read_journals(self.path)
+            factors = level_factors(self.shape[-3:], self._facts.spacing)
+            self._factors = [f for i, f in enumerate(factors) if str(i) in self._group]
         self._mark(complete=False)
 
     def _own_attributes(self, *, complete: bool) -> dict[str, Any]:
@@ -118,10 +122,12 @@ class ZarrSink:
     def write(self, region: Region, array: npt.NDArray[Any]) -> None:
         """Write a block."""
         block = self._facts.block(region, array)
-        key = (slice(None), *region) if len(self.shape) == 4 else region
+        block = block if len(self.shape) == 4 else block[0]
         try:
             with self._lock:
-                self._array[key] = block if len(self.shape) == 4 else block[0]
+                self._array[(..., *region)] = block
+                # To be looked at meanwhile; written again at the end, when nobody else writes.
+                write_coarser(self._group, self._factors, region, block)
         except OSError as error:
             raise write_error(self.path, error) from error
 
