@@ -236,6 +236,9 @@ def test_a_killed_writer_leaves_no_half_tiff(tmp_path: Path):
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode != 0
     np.testing.assert_array_equal(open_labels(path).read_labels(), _labels())
+    assert len(list(tmp_path.iterdir())) == 2  # a hidden one, which the next run takes away
+    write_labels(path, _labels())
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shutil
 import tempfile
 import time
@@ -11,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
+
+import psutil
 
 from napari_densify.core.errors import InputError
 
@@ -21,11 +25,13 @@ __all__ = [
     "remove_tree",
     "replace",
     "require_room",
+    "temporary_beside",
 ]
 
 T = TypeVar("T")
 _RETRIES = 20
 _PAUSE_S = 0.05
+_HOST = re.sub(r"\W", "", platform.node())[:32]
 
 
 def replace(source: Path, target: Path) -> None:
@@ -70,7 +76,7 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
     """
     path = Path(path)
     # Not mkstemp: its files are for the owner alone, and projects are shared.
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    temporary = _temporary_name(path)
     try:
         with temporary.open("xb") as stream:
             stream.write(content)
@@ -80,6 +86,24 @@ def atomic_write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_beside(path: Path) -> Path:
+    """Name a file to be written beside ``path`` and renamed over it once it is complete.
+
+    What processes that were killed on this machine have left of earlier attempts is deleted.
+    """
+    path = Path(path)
+    own = re.compile(re.escape(f".{path.name}.{_HOST}-") + r"(\d+)\.[0-9a-f]+\.tmp")
+    for found in path.parent.iterdir():
+        named = own.fullmatch(found.name)
+        if named and not psutil.pid_exists(int(named[1])):
+            found.unlink(missing_ok=True)
+    return _temporary_name(path)
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.{uuid4().hex[:8]}.tmp")
 
 
 def atomic_write_json(path: Path, content: Any) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import warnings
 import zipfile
@@ -28,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_densify.core.base import Settings
-from napari_densify.core.files import replace
+from napari_densify.core.files import replace, temporary_beside
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import NormalisationConfig
 from napari_densify.core.settings import Triple
@@ -291,10 +290,9 @@ def _output_tensor(spec: ModelSpec, folder: Path, change: Sequence[int]) -> dict
 
 
 def _write_zip(folder: Path, output: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.", suffix=".tmp")
-    temporary = Path(name)
+    temporary = temporary_beside(output)
     try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+        with zipfile.ZipFile(temporary, "x") as archive:
             for part in sorted(folder.iterdir()):
                 archive.write(part, part.name)
         replace(temporary, output)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -119,7 +118,6 @@ class RawSink:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            _usual_permissions(self._temporary)
             files.replace(self._temporary, self.path)
         except OSError as error:
             self.abort()
@@ -135,20 +133,12 @@ class RawSink:
 
 def _new_file(path: Path) -> Path:
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = files.temporary_beside(path)
+        temporary.touch(exist_ok=False)
     except OSError as error:
         raise write_error(path, error) from error
-    os.close(handle)
-    return Path(name)
+    return temporary
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size
-
-
-def _usual_permissions(path: Path) -> None:
-    """Temporary files are private; give the result the user's default mode."""
-    if os.name == "posix":
-        mask = os.umask(0)
-        os.umask(mask)
-        path.chmod(0o666 & ~mask)
