@@ -48,12 +48,15 @@ class Painted:
         Class table, where the annotations come with one.
     held_out
         Slices that the project keeps for scoring.
+    address
+        Where the annotations are.
     """
 
     volume: Volume
     annotations: Annotations
     classes: ClassTable | None = None
     held_out: tuple[int, ...] = ()
+    address: str = "annotations"
 
 
 def is_project(address: str) -> bool:
@@ -213,7 +216,7 @@ def open_painted(
 
         project = Project.open(home, read_only=True)
         held_out, classes = project.held_out, classes or project.classes
-    return Painted(volume, paint, classes, held_out)
+    return Painted(volume, paint, classes, held_out, source)
 
 
 def require_shape(

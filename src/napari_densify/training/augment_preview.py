@@ -14,7 +14,7 @@ from napari_densify.core.normalisation import measure_intensity
 from napari_densify.core.settings import TrainSettings
 from napari_densify.training.augment import augment_batch
 from napari_densify.training.facts import gather_facts
-from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
+from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
 from napari_densify.training.plan import resolve_plan
 from napari_densify.training.state import voxel_margin
 
@@ -70,7 +70,7 @@ def augment_patches(
         If nothing could be trained.
     """
     counts = count_painted(sources, settings.held_out)
-    require_trainable(counts, classes)
+    require_trainable(counts, classes, where=name_paint(sources))
     table = (classes or ClassTable.from_values(counts)).only(counts)
     volumes = [source.volume for source in sources]
     plan = resolve_plan(settings, gather_facts(volumes, counts, "cpu"))

@@ -38,11 +38,27 @@ __all__ = ["PaintReader", "TrainingSource", "count_painted", "overlaps"]
 
 @dataclass(frozen=True)
 class TrainingSource:
-    """One volume with its paint; ``turned``: its slices are not Z slices."""
+    """One volume with its paint.
+
+    Attributes
+    ----------
+    volume, annotations
+        Image and paint of the same shape.
+    turned
+        Its slices are not Z slices.
+    name
+        What messages call its paint: a file, where there is one.
+    """
 
     volume: Volume
     annotations: Annotations
     turned: bool = False
+    name: str = "annotations"
+
+
+def name_paint(sources: Sequence[TrainingSource]) -> str:
+    """Say where the paint is."""
+    return ", ".join(dict.fromkeys(source.name for source in sources))
 
 
 def count_painted(sources: Sequence[TrainingSource], held_out: Sequence[int]) -> dict[int, int]:

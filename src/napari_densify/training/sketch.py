@@ -18,7 +18,7 @@ from napari_densify.inference.predictor import Predictor
 from napari_densify.networks import build_network
 from napari_densify.training.facts import gather_facts
 from napari_densify.training.live import LivePreview
-from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
+from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
 from napari_densify.training.plan import resolve_plan, spec_from_plan
 
 __all__ = ["Sketcher", "painted_classes"]
@@ -35,7 +35,7 @@ def painted_classes(
         If nothing can be learned from the paint.
     """
     counts = count_painted([source], held_out)
-    require_trainable(counts, classes)
+    require_trainable(counts, classes, where=name_paint([source]))
     return (classes or ClassTable.from_values(counts)).only(counts)
 
 

@@ -32,7 +32,7 @@ from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
 from napari_densify.training.notices import TOO_LARGE, say_method
-from napari_densify.training.paint import PaintReader, TrainingSource, count_painted
+from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
 from napari_densify.training.plan import resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
 from napari_densify.training.remember import remember_paint
@@ -172,7 +172,7 @@ class _Run:
         load_ahead()
         held_out = self._settings.held_out
         self._counts = count_painted(self._sources, held_out)
-        require_trainable(self._counts, classes)
+        require_trainable(self._counts, classes, where=name_paint(self._sources))
         self._table = (classes or ClassTable.from_values(self._counts)).only(self._counts)
         volumes = [s.volume for s in self._sources]
         self._intensities = [measure_intensity(v) for v in volumes]

@@ -31,7 +31,7 @@ def run(request: AugmentRequest, control: JobControl) -> Iterator[Event]:
     )
     sources = open_sources(asked)
     found = augment_patches(
-        [TrainingSource(s.volume, s.annotations) for s in sources],
+        [TrainingSource(s.volume, s.annotations, name=s.address) for s in sources],
         request.settings,
         classes=common_classes(sources),
         count=request.count,

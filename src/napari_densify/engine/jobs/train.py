@@ -98,7 +98,7 @@ def train_to(
     last: dict[type[Event], Event] = {}
     updates: list[dict[str, Any]] = []
     events = train(
-        [TrainingSource(s.volume, s.annotations) for s in sources],
+        [TrainingSource(s.volume, s.annotations, name=s.address) for s in sources],
         request.settings,
         output=target,
         classes=common_classes(sources),
