@@ -36,7 +36,12 @@ def test_annotations_of_another_shape(densify, files):
 
 def test_nothing_painted(densify, files):
     empty = files.labels("empty.tif", np.zeros(SHAPE, np.uint8))
-    check(train(densify, files, empty), empty.name, "no voxel is annotated", "paint at least two classes")
+    check(
+        train(densify, files, empty),
+        "empty.tif",
+        "no voxel is annotated",
+        "paint at least two classes",
+    )
 
 
 def test_only_one_class_painted(densify, files):
