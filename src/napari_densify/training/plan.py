@@ -25,12 +25,13 @@ from napari_densify.training.recipe import (
     with_options,
 )
 
-__all__ = ["Facts", "TrainPlan", "resolve_plan"]
+__all__ = ["Facts", "TrainPlan", "large_planes", "resolve_plan"]
 
 DEFAULT_BUDGET_S = 120.0
 # Slice distance over pixel size up to which planes along other axes teach the same
 # network, and up to which it predicts them as well as Z slices.
 _TURNED, _CUBIC = 3.0, 1.5
+_LARGE = 256  # voxels a side from which on planes are computed on cells
 _DEEP = 16  # slices from which on a plane across them shows something
 
 
@@ -45,6 +46,9 @@ class Facts(Settings):
     classes: int = Field(2, ge=2)
     painted: int = Field(0, ge=0, description="Annotated voxels")
     device: str = "cpu"
+    fine: bool = Field(
+        False, description="Whether cells of 2 x 2 voxels lose what tells the classes apart"
+    )
 
 
 class TrainPlan(Recipe):
@@ -211,9 +215,13 @@ def _preset_parts(settings: TrainSettings, preset: Preset, facts: Facts) -> dict
     }
 
 
+def large_planes(shape: Triple) -> bool:
+    """Whether planes are large enough to be computed on cells."""
+    return min(shape[1:]) >= _LARGE
+
+
 def _working_factor(facts: Facts) -> Triple:
-    _, y, x = facts.shape
-    if min(y, x) < 256:
+    if facts.fine or not large_planes(facts.shape):
         return 1, 1, 1
     return 1, 2, 2  # not along Z: paint lies in single slices
 
@@ -311,7 +319,9 @@ def _anisotropic_levels(
 
 def _explain(plan: TrainPlan, facts: Facts) -> str:
     z, y, x = plan.working_factor
-    grid = "at full resolution" if (z, y, x) == (1, 1, 1) else f"on cells of {z}x{y}x{x} voxels"
+    grid = f"on cells of {z}x{y}x{x} voxels"
+    if (z, y, x) == (1, 1, 1):
+        grid = f"at full resolution{' (cells would blur the classes)' if facts.fine else ''}"
     shape = f"slices {facts.anisotropy:.1f} times as far apart as pixels"
     kernels = _dimensions(plan)
     extra = " with multiscale features" if plan.features else ""

@@ -33,10 +33,11 @@ from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
 from napari_densify.training.notices import TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
-from napari_densify.training.plan import resolve_plan, spec_from_plan
+from napari_densify.training.plan import Facts, large_planes, resolve_plan, spec_from_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
+from napari_densify.training.resolution import needs_voxels
 from napari_densify.training.schedules import load_ahead
 from napari_densify.training.snapshot import (
     load_snapshot,
@@ -178,6 +179,7 @@ class _Run:
         self._intensities = [measure_intensity(v) for v in volumes]
         yield from flat_notices(volumes, self._intensities)
         facts = gather_facts(volumes, self._counts, self._device.type)
+        facts = facts.model_copy(update={"fine": self._needs_voxels(facts)})
         known = self._init.spec if self._init else None
         self._plan = resolve_plan(self._settings, facts, known)
         painted = painted_slices([s.annotations for s in self._sources])
@@ -198,6 +200,14 @@ class _Run:
         straight = views[: len(self._sources)]
         self._remembers, self._memory = remember_paint(straight, self._table, held_out)
         yield from say_method(plan, self._paint, held_out, remembers=bool(self._memory))
+
+    def _needs_voxels(self, facts: Facts) -> bool:
+        """Look at the paint whether the full resolution pays, where that is open."""
+        wished = self._settings
+        decided = wished.working_factor or wished.preset not in ("auto", "fast") or self._init
+        if decided or not large_planes(facts.shape):
+            return False
+        return needs_voxels(self._sources[0], self._intensities[0], self._table, wished.held_out)
 
     def _show_first(self) -> Iterator[Event]:
         """Let a quick forest answer what is on screen, before anything that takes long."""
