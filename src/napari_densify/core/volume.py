@@ -11,7 +11,10 @@ import numpy.typing as npt
 from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.errors import InputError
 
-__all__ = ["ArrayLike", "Spacing", "Volume"]
+__all__ = ["AXES", "ArrayLike", "Spacing", "Volume"]
+
+AXES = ("z", "y", "x")
+"""Names of the axes of a volume."""
 
 Spacing = tuple[float, float, float]
 """Voxel size along Z, Y, X in nanometres."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from napari_densify.core.errors import InputError
-from napari_densify.core.volume import Volume
+from napari_densify.core.volume import AXES, Volume
 from napari_densify.io import can_open, open_image, open_labels, pair_in
 from napari_densify.plugin.arrays import pyramid_of
 from napari_densify.plugin.slow import be_patient
@@ -71,7 +71,7 @@ def _beside(address: str) -> list[LayerData]:
 def layer_place(volume: Volume) -> dict[str, Any]:
     """Scale and units of a layer; pixels where the file states no voxel size."""
     unit = "nm" if volume.spacing_known else "pixel"
-    return {"scale": volume.spacing, "units": (unit,) * 3}
+    return {"scale": volume.spacing, "units": (unit,) * 3, "axis_labels": AXES}
 
 
 def _common(volume: Volume) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import tifffile
 
 from napari_densify.core.labels import ClassTable
+from napari_densify.core.volume import AXES
 from napari_densify.data import SampleFiles, sample_files
 from napari_densify.plugin.layers import NM, class_colormap
 
@@ -27,7 +28,7 @@ def open_nuclei() -> list[LayerData]:
 
 
 def _layers(files: SampleFiles) -> list[LayerData]:
-    place = {"scale": files.spacing, "units": NM}
+    place = {"scale": files.spacing, "units": NM, "axis_labels": AXES}
     classes = files.classes.model_dump(mode="json")
     metadata = {"source": str(files.image), "densify_classes": classes}
     image = (

@@ -18,7 +18,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_densify.core.labels import ClassTable
-from napari_densify.core.volume import Spacing
+from napari_densify.core.volume import AXES, Spacing
 
 __all__ = [
     "active_image",
@@ -169,7 +169,7 @@ def set_spacing(layer: Layer, spacing: Spacing) -> None:
 
 def place_like(image: Layer | None, spacing: Spacing) -> dict[str, Any]:
     """Arguments that put a new 3D layer exactly over the image."""
-    place: dict[str, Any] = {"scale": spacing, "units": NM}
+    place: dict[str, Any] = {"scale": spacing, "units": NM, "axis_labels": AXES}
     if image is not None and image.ndim == 3:
         place["translate"] = tuple(image.translate)
     return place
