@@ -94,7 +94,7 @@ def estimate_prediction(volume: Volume, *, ahead: bool = False) -> dict[str, Any
     if ahead:
         rehearse_ahead(plan, device)
     return {
-        "predict_s": round(seconds * math.prod(volume.shape) / math.prod(region_shape(part)), 1),
+        "predict_s": round(seconds * math.prod(volume.shape) / math.prod(region_shape(part)), 3),
         "predict_bytes": predicted_bytes(spec, volume.shape, compute_budget(device)),
         "device": describe_device(device),
         "plan": plan.explanation,
