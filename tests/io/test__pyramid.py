@@ -75,3 +75,24 @@ def test_coarser_levels_grow_with_the_result(tmp_path, monkeypatch):
     again = create_sink(tmp_path / "a.zarr", shape=labels.shape, dtype=np.uint8, resume=True)
     again.write((slice(0, 1), slice(36, 37), slice(48, 49)), labels[:1, 36:37, 48:49])
     assert open_labels(tmp_path / "a.zarr", level=2).read_labels()[0, 9, 12] == labels[0, 36, 48]
+
+
+def test_coarser_levels_are_never_missing(tmp_path, monkeypatch):
+    """Killed while it is closed, a result opens at every level that it lists."""
+    monkeypatch.setattr("napari_densify.io._pyramid._COARSEST", 16)
+    labels = np.random.default_rng(0).integers(1, 9, (7, 37, 50), np.uint8)
+    sink = create_sink(tmp_path / "a.zarr", shape=labels.shape, dtype=np.uint8)
+    sink.write(tuple(slice(0, n) for n in labels.shape), labels)
+    seen = []
+    real = zarr.Array.__setitem__
+
+    def looked_at(array, key, value):
+        for level, n in enumerate([1, 2, 4]):
+            found = open_labels(tmp_path / "a.zarr", level=level).read_labels()
+            seen.append(np.array_equal(found, labels[::n, ::n, ::n]))
+        real(array, key, value)
+
+    monkeypatch.setattr(zarr.Array, "__setitem__", looked_at)
+    sink.close()
+    assert len(seen) >= 6
+    assert all(seen)

@@ -73,3 +73,44 @@ def test_a_training_follows_unless_the_user_decides(
     assert bool(looked) == (wished is None)
     if wished is None:
         assert "blur" in plan.explanation
+
+
+def test_of_a_huge_plane_only_what_lies_near_the_paint_is_read() -> None:
+    side, corner = 1 << 15, 20_001
+    read = []
+
+    class Huge:
+        shape, dtype = (3, side, side), np.dtype(np.uint8)
+
+        def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+            read.append([s.stop - s.start for s in key])
+            return np.resize(texture(), read[-1]).astype(np.uint8)
+
+    class Paint:
+        shape = Huge.shape
+
+        def read(self, region: tuple[slice, ...]) -> np.ndarray:
+            z, y, x = (
+                np.arange(s.start, s.stop) - o
+                for s, o in zip(region, (1, corner, corner), strict=True)
+            )
+            inside = (z == 0)[:, None, None] & _within(y)[:, None] & _within(x)
+            return np.where(inside, TRUTH[np.ix_(y % SIDE, x % SIDE)], 0).astype(np.uint8)
+
+        def painted_boxes(self) -> list[tuple[slice, ...]]:
+            middle = slice(corner, corner + SIDE)
+            return [(slice(1, 2), middle, middle), (slice(1, 2), slice(0, 3), slice(0, 3))]
+
+        def slice_counts(self) -> dict[int, dict[int, int]]:
+            return {1: {1: 9, 2: 9}}
+
+    volume = Volume(Huge())
+    intensity = measure_intensity(volume)
+    read.clear()
+    needs_voxels(TrainingSource(volume, Paint()), intensity, TABLE)
+    assert read
+    assert max(map(max, read)) <= 512
+
+
+def _within(at: np.ndarray) -> np.ndarray:
+    return (at >= 0) & (at < SIDE)

@@ -50,7 +50,7 @@ def create_levels(group: zarr.Group, facts: SinkFacts) -> list[Factor]:
     """Create empty arrays ``1``, ``2``, ... beside array ``0``, and return all factors."""
     factors = level_factors(facts.shape[-3:], facts.spacing)
     for level, steps in enumerate(_steps(factors), start=1):
-        _create_level(group, level, steps)
+        _level(group, level, steps)
     return factors
 
 
@@ -79,7 +79,7 @@ def write_levels(group: zarr.Group, facts: SinkFacts) -> list[Factor]:
     factors = level_factors(facts.shape[-3:], facts.spacing)
     for level, steps in enumerate(_steps(factors), start=1):
         source: Any = group[str(level - 1)]
-        target = _create_level(group, level, steps)
+        target = _level(group, level, steps)
         for box in _written(source, steps, target.shape[-3:]):
             every = tuple(
                 slice(b.start * s, b.stop * s, s) for b, s in zip(box, steps, strict=True)
@@ -95,7 +95,10 @@ def _steps(factors: Sequence[Factor]) -> list[list[int]]:
     ]
 
 
-def _create_level(group: zarr.Group, level: int, steps: Sequence[int]) -> Any:
+def _level(group: zarr.Group, level: int, steps: Sequence[int]) -> Any:
+    """Array of a level, made where it isn't there; a file that lists it is always whole."""
+    if str(level) in group:
+        return group[str(level)]
     source: Any = group[str(level - 1)]
     shape = [-(-n // s) for n, s in zip(source.shape[-3:], steps, strict=True)]
     return group.create_array(
@@ -106,7 +109,6 @@ def _create_level(group: zarr.Group, level: int, steps: Sequence[int]) -> Any:
         compressors=source.compressors,
         fill_value=0,
         dimension_names=source.metadata.dimension_names,
-        overwrite=True,
     )
 
 

@@ -25,9 +25,12 @@ from napari_densify.training.recipe import (
     with_options,
 )
 
-__all__ = ["Facts", "TrainPlan", "large_planes", "resolve_plan"]
+__all__ = ["CELLS", "Facts", "TrainPlan", "large_planes", "resolve_plan"]
 
 DEFAULT_BUDGET_S = 120.0
+CELLS: Triple = (1, 2, 2)
+"""Cells that large planes are computed on; not along Z, as paint lies in single slices."""
+
 # Slice distance over pixel size up to which planes along other axes teach the same
 # network, and up to which it predicts them as well as Z slices.
 _TURNED, _CUBIC = 3.0, 1.5
@@ -223,7 +226,7 @@ def large_planes(shape: Triple) -> bool:
 def _working_factor(facts: Facts) -> Triple:
     if facts.fine or not large_planes(facts.shape):
         return 1, 1, 1
-    return 1, 2, 2  # not along Z: paint lies in single slices
+    return CELLS
 
 
 def _patch(grid: tuple[int, ...]) -> Triple:

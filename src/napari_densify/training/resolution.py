@@ -20,18 +20,17 @@ from napari_densify.core.settings import FeatureConfig, Triple
 from napari_densify.inference.inputs import encode
 from napari_densify.training.crops import Crop
 from napari_densify.training.paint import TrainingSource
+from napari_densify.training.plan import CELLS
 from napari_densify.training.quick import QuickForest
 
-__all__ = ["CELLS", "needs_voxels"]
+__all__ = ["needs_voxels"]
 
-CELLS: Triple = (1, 2, 2)
 _VOXELS: Triple = (1, 1, 1)
-# Slices that are looked at, and voxels of each: half a second of work.
-_SLICES, _WINDOW = 4, 512 * 512
+# Slices that are looked at, and voxels of each: half a second of work. Their window lies
+# at most so far from the largest painted box, however large the plane.
+_SLICES, _WINDOW, _REACH = 4, 512 * 512, 1024
 _FORESTS = 2
-# Errors on voxels over errors on cells below which the full resolution pays. X-ray
-# tomograms of rock have 0.67, electron and fluorescence stacks 0.85 to 1.2, and a network
-# at full resolution gains on the former alone.
+# Errors on voxels over errors on cells below which the full resolution pays.
 _CLEARLY = 0.8
 
 
@@ -68,15 +67,27 @@ def _windows(
     paint = source.annotations
     painted = [z for z in sorted(paint.slice_counts()) if z not in held_out]
     picks = np.unique(np.linspace(0, len(painted) - 1, _SLICES).round().astype(int))
-    _, height, width = paint.shape
+    boxes = paint.painted_boxes()
     for z in (painted[i] for i in picks) if painted else ():
-        plane = paint.read((slice(z, z + 1), slice(0, height), slice(0, width)))[0]
+        rows, columns = _around([b[1:] for b in boxes if b[0].start <= z < b[0].stop])
+        plane = paint.read((slice(z, z + 1), rows, columns))[0]
         y, x = best_window(plane, table.values, _WINDOW)
-        yield slice(z, z + 1), _whole_cells(y), _whole_cells(x)
+        yield slice(z, z + 1), _whole_cells(y, rows.start), _whole_cells(x, columns.start)
 
 
-def _whole_cells(side: slice) -> slice:
-    return slice(side.start // 2 * 2, side.stop // 2 * 2)
+def _around(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, slice]:
+    """Rows and columns of the boxes that lie near the largest one."""
+    largest = max(boxes, key=lambda b: (b[0].stop - b[0].start) * (b[1].stop - b[1].start))
+    sides = []
+    for axis, side in enumerate(largest):
+        middle = (side.start + side.stop) // 2
+        low = max(min(b[axis].start for b in boxes), middle - _REACH)
+        sides.append(slice(low, min(max(b[axis].stop for b in boxes), middle + _REACH)))
+    return sides[0], sides[1]
+
+
+def _whole_cells(side: slice, offset: int) -> slice:
+    return slice((side.start + offset) // 2 * 2, (side.stop + offset) // 2 * 2)
 
 
 def _error(
