@@ -1,5 +1,8 @@
 """Schedules are functions of the budget's share; optimisers treat groups apart."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -106,3 +109,13 @@ def test_the_encoder_can_be_slower_or_frozen() -> None:
     make_optimiser(network, "adamw", rate=0.1, weight_decay=0.0, encoder_rate=0.0)
     assert not any(p.requires_grad for p in network.encoder.parameters())
     assert all(p.requires_grad for p in network.heads.parameters())
+
+
+@pytest.mark.parametrize("_", range(3))  # it was a matter of luck
+def test_a_program_may_end_while_the_optimiser_is_loaded(_: int) -> None:
+    code = (
+        "from napari_densify.training.schedules import load_ahead\n"
+        "load_ahead()\n"
+        "raise SystemExit(2)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 2

@@ -115,10 +115,9 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 def load_ahead() -> None:
     """Let a thread import what torch imports with its first optimiser, for over a second."""
+    # Not a daemon: a program that ends in the middle of torch's imports is aborted.
     Thread(
-        target=lambda: torch.optim.SGD([torch.zeros(1, requires_grad=True)]),
-        name="optimiser",
-        daemon=True,
+        target=lambda: torch.optim.SGD([torch.zeros(1, requires_grad=True)]), name="optimiser"
     ).start()
 
 

@@ -170,10 +170,10 @@ class _Run:
 
     def prepare(self, classes: ClassTable | None) -> Iterator[Event]:
         """Check the paint, resolve the plan, read what lies around paint."""
-        load_ahead()
         held_out = self._settings.held_out
         self._counts = count_painted(self._sources, held_out)
         require_trainable(self._counts, classes, where=name_paint(self._sources))
+        load_ahead()
         self._table = (classes or ClassTable.from_values(self._counts)).only(self._counts)
         volumes = [s.volume for s in self._sources]
         self._intensities = [measure_intensity(v) for v in volumes]
