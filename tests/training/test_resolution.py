@@ -72,7 +72,7 @@ def test_a_training_follows_unless_the_user_decides(
     assert list(plan.plan["working_factor"]) == factor
     assert bool(looked) == (wished is None)
     if wished is None:
-        assert "blur" in plan.explanation
+        assert "blur" in plan.cost.resolution
 
 
 def test_of_a_huge_plane_only_what_lies_near_the_paint_is_read() -> None:

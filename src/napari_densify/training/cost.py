@@ -14,7 +14,7 @@ from napari_densify.core.events import TrainingCost
 from napari_densify.core.settings import NetworkConfig
 from napari_densify.inference.device import autocast_dtype, describe_device
 from napari_densify.networks import build_network, count_parameters
-from napari_densify.training.plan import Facts, TrainPlan
+from napari_densify.training.plan import Facts, TrainPlan, large_planes
 
 __all__ = ["estimate_cost", "explain_resolution", "free_memory", "painted_slices"]
 
@@ -75,6 +75,10 @@ def explain_resolution(plan: TrainPlan, facts: Facts) -> str:
     if plan.preset not in ("auto", "fast"):
         return "full resolution, as published" if (z, y, x) == (1, 1, 1) else f"{cells}, as set"
     if (z, y, x) == (1, 1, 1):
+        if facts.fine:
+            return "full resolution: cells of 2x2 voxels would blur what tells the classes apart"
+        if large_planes(facts.shape):
+            return "full resolution, as set"
         return f"full resolution: planes of {height}x{width} are small enough to learn at once"
     kept = ", and every voxel is predicted all the same" if plan.subvoxel else ""
     along = " along Z nothing is merged, because paint lies in single slices;" if z == 1 else ""

@@ -322,9 +322,7 @@ def _anisotropic_levels(
 
 def _explain(plan: TrainPlan, facts: Facts) -> str:
     z, y, x = plan.working_factor
-    grid = f"on cells of {z}x{y}x{x} voxels"
-    if (z, y, x) == (1, 1, 1):
-        grid = f"at full resolution{' (cells would blur the classes)' if facts.fine else ''}"
+    grid = "at full resolution" if (z, y, x) == (1, 1, 1) else f"on cells of {z}x{y}x{x} voxels"
     shape = f"slices {facts.anisotropy:.1f} times as far apart as pixels"
     kernels = _dimensions(plan)
     extra = " with multiscale features" if plan.features else ""
