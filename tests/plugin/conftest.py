@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import tifffile
 from qtpy.QtCore import QPoint, QSettings, Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_densify.plugin import workbench
 from napari_densify.plugin.dock import DensifyDock
@@ -27,16 +29,22 @@ def _no_settings_of_the_user(tmp_path):
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path / "ini"))
 
 
+def put_away(viewer: napari.Viewer) -> None:
+    """Close a viewer, with its workbench, and let go of all that it drew."""
+    bench = workbench._BENCHES.pop(viewer, None)
+    if bench is not None:
+        bench.close()
+    viewer.close()
+    QApplication.processEvents()
+    gc.collect()  # here, not in the middle of a later viewer's drawing
+
+
 @pytest.fixture
 def viewer(qapp):
     made = napari.Viewer()
     made.window.resize(1400, 900)
     yield made
-    bench = workbench._BENCHES.pop(made, None)
-    if bench is not None:
-        bench.close()
-    made.close()
-    qapp.processEvents()
+    put_away(made)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from napari_densify.plugin.candidates import candidate_of, choose_part, make_pro
 from napari_densify.plugin.canvas import Canvas
 from napari_densify.plugin.engine_choice import kept_link
 from napari_densify.plugin.engine_client import EngineClient
+from napari_densify.plugin.garbage import GuiThreadCollector
 from napari_densify.plugin.grid import set_side_by_side
 from napari_densify.plugin.importer import Importer
 from napari_densify.plugin.layers import find_layer
@@ -86,6 +87,7 @@ class Workbench(JobRunner):
         self.proposal = Proposal(self.painter)
         self.importer = Importer(self.painter)
         self.activity = Activity(self.session, self)
+        self.garbage = GuiThreadCollector(self)
         self.busy = ""
         self._users: set[int] = set()
         self._tokens = itertools.count()
@@ -137,6 +139,7 @@ class Workbench(JobRunner):
         self._counting.stop()
         self.client.close()
         self.session.end()
+        self.garbage.release()
 
     # words for the user
 
