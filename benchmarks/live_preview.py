@@ -263,7 +263,7 @@ def main() -> None:
             engine.until(lambda e: e.kind == "ready", end)
             for z in (3, 6):
                 session.stroke(z, z, 0.01)
-            engine.tell(ask.InfoRequest(job="info", image=str(session.project.path)))
+            engine.tell(ask.InfoRequest(job="info", image=str(session.project.path), ahead=True))
             engine.until(lambda e: False, end)
             rows = Watcher(engine, session, options.budget, end).live()
             steps = max(engine.steps, default=0)

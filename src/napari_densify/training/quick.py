@@ -9,6 +9,7 @@ voxels; without any, the forest is scored on painted tiles that it did not see
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,8 @@ class QuickForest:
         self, crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0
     ) -> None:
         self.classes, self._factor, self._seed = classes, factor, seed
-        rows, codes, folds = _samples(crops, classes, factor, seed)
-        self._model = self._fitted(rows, codes)
-        self.dice = self._cross_fit(rows, codes, folds)
+        self._rows, self._codes, folds = _samples(crops, classes, factor, seed)
+        self.dice = self._cross_fit(self._rows, self._codes, folds)
 
     def predict(self, prepared: Prepared) -> npt.NDArray[np.int64]:
         """Class indices ``(Z, Y, X)`` of a prepared region, one a working cell."""
@@ -90,6 +90,11 @@ class QuickForest:
         )
         inside: Rows = fine[(slice(None), *inner)]
         return inside
+
+    @cached_property
+    def _model(self) -> Any:
+        """Trees on all samples: fitted when first asked, as some forests are only scored."""
+        return self._fitted(self._rows, self._codes)
 
     def _fitted(self, rows: Rows, codes: Codes) -> Any:
         from sklearn.ensemble import ExtraTreesClassifier

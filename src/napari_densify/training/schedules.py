@@ -9,6 +9,7 @@ arXiv:1708.07120 (one-cycle).
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from threading import Thread
 from typing import Any, Literal
 
@@ -114,11 +115,14 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 
 def load_ahead() -> None:
-    """Let a thread import what torch imports with its first optimiser, for over a second."""
+    """Let a thread import what the first optimiser and the first forest need: two seconds."""
     # Not a daemon: a program that ends in the middle of torch's imports is aborted.
-    Thread(
-        target=lambda: torch.optim.SGD([torch.zeros(1, requires_grad=True)]), name="optimiser"
-    ).start()
+    Thread(target=_load, name="imports").start()
+
+
+def _load() -> None:
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+    import_module("sklearn.ensemble")
 
 
 def make_optimiser(
