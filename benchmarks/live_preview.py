@@ -6,11 +6,12 @@ engine trains on it; meanwhile somebody scrolls every few seconds and paints.
     python -m benchmarks.live_preview [--size 1024] [--budget 90] [--write]
 
 The engine has been asked for its estimate before, as when a volume is opened in the
-viewer. Rows: from Train to the first preview of any kind, to the first in which the
-network has a say (beside a random forest), and to the first of the network alone; from
-a new slice on screen to its first and its whole preview; from a stroke to the first
-preview that has learned from it; steps done beside all this, and without it. It ends by
-itself within `--deadline` seconds; what did not come until then is told as missing.
+viewer, and has had ten seconds since to warm up, in which somebody paints. Rows: from
+Train to the first preview of any kind, to the first in which the network has a say
+(beside a random forest), and to the first of the network alone; from a new slice on
+screen to its first and its whole preview; from a stroke to the first preview that has
+learned from it; steps done beside all this, and without it. It ends by itself within
+`--deadline` seconds; what did not come until then is told as missing.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from napari_densify.core.settings import TrainSettings
 from napari_densify.project import Project
 
 TITLE = "Live loop: seconds until the viewer shows it"
+PAINTING_S = 10.0
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
@@ -265,6 +267,7 @@ def main() -> None:
                 session.stroke(z, z, 0.01)
             engine.tell(ask.InfoRequest(job="info", image=str(session.project.path), ahead=True))
             engine.until(lambda e: False, end)
+            time.sleep(PAINTING_S)
             rows = Watcher(engine, session, options.budget, end).live()
             steps = max(engine.steps, default=0)
             text = report(rows, steps, alone(engine, session, options.budget, end))
