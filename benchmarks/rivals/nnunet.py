@@ -26,6 +26,7 @@ __all__: list[str] = []
 _NAME = "Dataset001_Paint"
 _TARGETS_GB = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03)
 _ENOUGH = 150
+_THINNEST = 4  # on thinner patches its blur fails
 
 
 def main() -> None:
@@ -87,7 +88,7 @@ def _start(job: Job) -> tuple[Any, tuple[int, ...]]:
     )
 
     extract_fingerprint_dataset(1, num_processes=1, show_progress_bar=False)
-    plans = {_size(target): target for target in _TARGETS_GB}
+    plans = {size: target for target in _TARGETS_GB if (size := _size(target))}
     smallest = min(plans)
     _size(plans[smallest])
     preprocess_dataset(1, configurations=["3d_fullres"], num_processes=[1])
@@ -102,12 +103,13 @@ def _start(job: Job) -> tuple[Any, tuple[int, ...]]:
 
 
 def _size(target: float) -> int:
-    """Plan for a GPU of that many GB; voxels in a batch."""
+    """Plan for a GPU of that many GB; voxels in a batch, 0 where its blur can't take the patch."""
     from nnunetv2.experiment_planning.plan_and_preprocess_api import plan_experiment_dataset
 
     plan = plan_experiment_dataset(1, gpu_memory_target_in_gb=target)[0]
     fullres = plan["configurations"]["3d_fullres"]
-    return int(np.prod(fullres["patch_size"]) * fullres["batch_size"])
+    deep = min(fullres["patch_size"]) >= _THINNEST
+    return int(np.prod(fullres["patch_size"]) * fullres["batch_size"]) if deep else 0
 
 
 def _step_time(trainer: Any) -> float:

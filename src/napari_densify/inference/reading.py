@@ -17,14 +17,10 @@ from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import feature_bank, standardise
 from napari_densify.inference.stages import Stopwatch
-from napari_densify.inference.tiling import halo_cells, is_slicewise
+from napari_densify.inference.tiling import BEYOND, halo_cells, is_slicewise
 from napari_densify.networks import level_strides
 
 __all__ = ["Empty", "Prepared", "TileReader"]
-
-# Mirrored cells beyond the volume's border that a network of slices sees: further ones
-# cost time, a great deal in small volumes, and tell it nothing.
-_BEYOND = 8
 
 Empty = tuple[tuple[float, ...], tuple[int, ...], tuple[tuple[int, int], ...]]
 """Value of each channel, shape as read, bounds of the answer in it."""
@@ -141,7 +137,7 @@ class TileReader:
         z, y, x = self.spec.context
         if not is_slicewise(self.spec) or self.spec.network.padding == "valid":
             return z, y, x
-        return z, min(y, _BEYOND), min(x, _BEYOND)
+        return z, min(y, BEYOND), min(x, BEYOND)
 
     def _read(self, volume: Volume, region: Region) -> tuple[npt.NDArray[Any], Region]:
         """Read a region with its halo; mirror where the halo leaves the volume."""

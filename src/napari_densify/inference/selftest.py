@@ -18,7 +18,9 @@ from napari_densify.inference.device import select_device
 
 __all__ = ["cudnn_version", "measure"]
 
-_CHANNELS, _PATCH = 16, (8, 64, 64)
+# Two samples: of a single small one torch convolves ten times slower (see
+# ``networks.operations``), which says nothing about the machine.
+_SAMPLES, _CHANNELS, _PATCH = 2, 16, (8, 64, 64)
 _SECONDS = 0.3
 # Rounding to 8 bits of mantissa over 16*27 products, relative to the largest value.
 _TOLERANCE = {"float32": 1e-3, "bf16": 0.03, "fp16": 0.01}
@@ -43,7 +45,7 @@ def measure(device: torch.device) -> Iterator[dict[str, Any]]:
     largest value) and ``correct``.
     """
     generator = torch.Generator().manual_seed(0)
-    image = torch.randn(1, _CHANNELS, *_PATCH, generator=generator)
+    image = torch.randn(_SAMPLES, _CHANNELS, *_PATCH, generator=generator)
     kernel = torch.randn(_CHANNELS, _CHANNELS, 3, 3, 3, generator=generator) / 20
     truth = _convolve(image.double(), kernel.double(), backward=True)
     names = ["float32", "bf16"] + (["fp16"] if device.type == "cuda" else [])
@@ -63,7 +65,7 @@ def _row(
     results = found[1:] if backward else found
     error = max(_deviation(f, t) for f, t in zip(results, wanted, strict=True))
     # Forward, gradient of the input, gradient of the weights: as much work each.
-    work = 2.0 * _CHANNELS**2 * 27 * x[0, 0].numel() * (3 if backward else 1)
+    work = 2.0 * _CHANNELS**2 * 27 * x[:, 0].numel() * (3 if backward else 1)
     seconds = _time(lambda: _convolve(x, w, backward=backward), x.device)
     return {
         "precision": name,

@@ -17,6 +17,7 @@ from napari_densify.core.settings import NetworkConfig, Triple
 from napari_densify.networks import level_strides, receptive_radius
 
 __all__ = [
+    "BEYOND",
     "Tiling",
     "block_size",
     "bytes_per_cell",
@@ -38,6 +39,9 @@ _SLAB_BYTES = 500_000_000
 # Voxels of a chunk: files of a few kB to a few 100 kB after compression.
 _CHUNK_VOXELS = 600_000
 _SMALLEST_TILE = 16
+# Mirrored cells beyond the volume's border that a network of slices sees: further ones
+# cost time, a great deal in small volumes, and tell it nothing.
+BEYOND = 8
 # uint8 as read, float32 twice on the way, float16.
 _VOXEL_BYTES = 10
 
@@ -140,13 +144,15 @@ def bytes_per_cell(config: NetworkConfig) -> int:
     return 4 * (widest + 2 * config.out_channels)
 
 
-def plan_tiling(spec: ModelSpec, block: Triple, budget_bytes: int) -> Tiling:
+def plan_tiling(spec: ModelSpec, shape: Triple, block: Triple, budget_bytes: int) -> Tiling:
     """Fit tile and slab into a budget of memory.
 
     Parameters
     ----------
     spec
         Model.
+    shape
+        Of the volume (Z, Y, X): where it ends less is read, so more slices fit.
     block
         Write region (Z, Y, X) of a block, in voxels.
     budget_bytes
@@ -155,13 +161,13 @@ def plan_tiling(spec: ModelSpec, block: Triple, budget_bytes: int) -> Tiling:
     tiling = Tiling(block, 1)
     if is_slicewise(spec):
         cell = spec.working_factor[0]
-        depth = _prepared_slices(spec, block)
+        depth = _prepared_slices(spec, shape, block)
         plane: Triple = (cell, block[1], block[2])
         slab = min(budget_bytes, _SLAB_BYTES) // (
-            bytes_per_cell(spec.network) * _read_cells(spec, plane)
+            bytes_per_cell(spec.network) * _read_cells(spec, shape, plane)
         )
         tiling = Tiling((depth * cell, block[1], block[2]), max(1, min(depth, slab)))
-    while _tile_bytes(spec, tiling) > budget_bytes:
+    while _tile_bytes(spec, shape, tiling) > budget_bytes:
         smaller = tiling.smaller(spec.working_factor)
         if smaller is None:
             break
@@ -176,43 +182,59 @@ def predicted_bytes(spec: ModelSpec, shape: Triple, budget_bytes: int) -> int:
     two, and the block that is being put together.
     """
     block = block_size(shape, spec)
-    tiling = plan_tiling(spec, block, budget_bytes)
+    tiling = plan_tiling(spec, shape, block, budget_bytes)
     answers = 4 * len(spec.classes) * math.prod(tiling.tile)
-    prepared = _prepared_bytes(spec, tiling.tile)
-    return _tile_bytes(spec, tiling) + 2 * prepared + 2 * answers + 2 * math.prod(block)
+    prepared = _prepared_bytes(spec, shape, tiling.tile)
+    return _tile_bytes(spec, shape, tiling) + 2 * prepared + 2 * answers + 2 * math.prod(block)
 
 
-def _prepared_bytes(spec: ModelSpec, tile: Triple) -> int:
+def _prepared_bytes(spec: ModelSpec, shape: Triple, tile: Triple) -> int:
     """Memory of a tile while it is read and encoded: float32 voxels, float16 features twice."""
     bank = feature_halo(spec.features) if spec.features else 0
     rows = len(feature_names(spec.features)) if spec.features else 0
-    z, y, x = (-(-n // f) for n, f in zip(tile, spec.working_factor, strict=True))
-    hz, hy, hx = halo_cells(spec)
-    area = (y + 2 * (hy + bank)) * (x + 2 * (hx + bank))
-    voxels = (z + 2 * hz) * math.prod(spec.working_factor)
+    z = -(-tile[0] // spec.working_factor[0])
+    depth, height, width = _read_sides(spec, shape, tile)
+    area = (height + 2 * bank) * (width + 2 * bank)
+    voxels = depth * math.prod(spec.working_factor)
     return area * spec.image_channels * (voxels * _VOXEL_BYTES + 4 * rows * z)
 
 
-def _prepared_slices(spec: ModelSpec, block: Triple) -> int:
+def _prepared_slices(spec: ModelSpec, shape: Triple, block: Triple) -> int:
     """Working slices of a tile that stays within the memory for preparing it."""
     cell = spec.working_factor[0]
     depth = -(-block[0] // cell)
-    while depth > 1 and _prepared_bytes(spec, (depth * cell, *block[1:])) > _PREPARED_BYTES:
+    while depth > 1 and (
+        _prepared_bytes(spec, shape, (depth * cell, *block[1:])) > _PREPARED_BYTES
+    ):
         depth -= 1
     return depth
 
 
-def _tile_bytes(spec: ModelSpec, tiling: Tiling) -> int:
+def _tile_bytes(spec: ModelSpec, shape: Triple, tiling: Tiling) -> int:
     tile: Triple = tiling.tile
     if is_slicewise(spec):
         tile = (tiling.slab * spec.working_factor[0], *tile[1:])
-    return bytes_per_cell(spec.network) * _read_cells(spec, tile)
+    return bytes_per_cell(spec.network) * _read_cells(spec, shape, tile)
 
 
-def _read_cells(spec: ModelSpec, tile: Triple) -> int:
-    halo = (0, *halo_cells(spec)[1:]) if is_slicewise(spec) else spec.context
-    sides = zip(tile, spec.working_factor, halo, strict=True)
-    return math.prod(-(-n // f) + 2 * h for n, f, h in sides)
+def _read_cells(spec: ModelSpec, shape: Triple, tile: Triple) -> int:
+    """Working cells that pass the network with a tile."""
+    depth, height, width = _read_sides(spec, shape, tile)
+    if is_slicewise(spec):
+        depth = -(-tile[0] // spec.working_factor[0])
+    return depth * height * width
+
+
+def _read_sides(spec: ModelSpec, shape: Triple, tile: Triple) -> Triple:
+    """Working cells (Z, Y, X) of a tile and its halo, as much of it as the volume has."""
+    halo = halo_cells(spec)
+    cut = is_slicewise(spec) and spec.network.padding != "valid"
+    beyond = (halo[0], BEYOND, BEYOND) if cut else halo
+    z, y, x = (
+        min(-(-t // f) + 2 * h, -(-n // f) + 2 * b)
+        for t, n, f, h, b in zip(tile, shape, spec.working_factor, halo, beyond, strict=True)
+    )
+    return z, y, x
 
 
 def chunk_size(block: Triple) -> Triple:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_densify.core.events import Notice
 from napari_densify.core.normalisation import Intensity
 from napari_densify.core.volume import Volume
+from napari_densify.inference.device import autocast_dtype
 from napari_densify.training.plan import Facts
 
 __all__ = ["flat_notices", "gather_facts", "measure_anisotropy"]
@@ -29,6 +31,7 @@ def gather_facts(volumes: Sequence[Volume], counts: Mapping[int, int], device: s
         classes=len(counts),
         painted=sum(counts.values()),
         device=device,
+        slow=device == "cpu" and autocast_dtype(torch.device("cpu")) is None,
     )
 
 
