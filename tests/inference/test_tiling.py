@@ -34,7 +34,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_memory_does_not_grow_with_the_volume(name: str) -> None:
     small, large = (predicted_bytes(MODELS[name], (edge,) * 3, 4 * GIB) for edge in (1024, 100_000))
-    assert abs(small - large) < 0.1 * large
+    assert abs(small - large) < 0.25 * large  # whole slices
     assert large < 2.2 * GIB
 
 

@@ -194,9 +194,8 @@ def _prepared_bytes(spec: ModelSpec, shape: Triple, tile: Triple) -> int:
     rows = len(feature_names(spec.features)) if spec.features else 0
     z = -(-tile[0] // spec.working_factor[0])
     depth, height, width = _read_sides(spec, shape, tile)
-    area = (height + 2 * bank) * (width + 2 * bank)
-    voxels = depth * math.prod(spec.working_factor)
-    return area * spec.image_channels * (voxels * _VOXEL_BYTES + 4 * rows * z)
+    read = (height + 2 * bank) * (width + 2 * bank) * depth * math.prod(spec.working_factor)
+    return spec.image_channels * (read * _VOXEL_BYTES + 4 * rows * z * height * width)
 
 
 def _prepared_slices(spec: ModelSpec, shape: Triple, block: Triple) -> int:
