@@ -40,4 +40,8 @@ def test_tiled_and_untiled_agree(factor: tuple[int, int, int], tile: int) -> Non
     volume = Volume(IMAGE)
     whole, tiled = prediction(volume, factor, None), prediction(volume, factor, tile)
     assert whole.std() > 0.01
-    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+    # Features are kept in 16 bits: where the last bit of 24 differs, as BLAS adds up in another
+    # order on another shape, one of them is now and then rounded the other way.
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=2e-5)
+    assert (np.abs(tiled - whole) > 1e-5).mean() < 1e-4
+    assert np.abs(tiled - whole).mean() < 1e-6

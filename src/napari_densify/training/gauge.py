@@ -12,10 +12,12 @@ import numpy.typing as npt
 from napari_densify.annotations import Annotations
 from napari_densify.core.blocks import Region, block_grid
 from napari_densify.core.events import HeldOutScore
+from napari_densify.core.labels import to_class_indices
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity
 from napari_densify.evaluation import Confusion, CrossEntropy
 from napari_densify.evaluation.confusion import Rates
+from napari_densify.evaluation.expectation import Expectation
 from napari_densify.evaluation.held_out import TILE, dice_interval, reweigh
 from napari_densify.inference.predictor import Predictor
 from napari_densify.training.paint import TrainingSource
@@ -75,7 +77,9 @@ class HeldOutGauge:
             intensity=self._intensity,
             forest=state.forest,
         )
-        score = score_paint(predictor, self._source.annotations, self.slices)
+        # Which weights are kept is decided by paint alone.
+        expects = state.plan.keep != "best"
+        score = score_paint(predictor, self._source.annotations, self.slices, expects=expects)
         self._due = elapsed_s + (time.monotonic() - began) / _SHARE
         return score.model_copy(update={"step": state.step, "elapsed_s": elapsed_s})
 
@@ -96,6 +100,8 @@ def score_paint(
     annotations: Annotations,
     slices: Sequence[int],
     classes: Sequence[int] | None = None,
+    *,
+    expects: bool = False,
 ) -> HeldOutScore:
     """Predict some slices where they are painted, and score the paint.
 
@@ -112,12 +118,17 @@ def score_paint(
         Slices to be scored.
     classes
         Codes that are scored; those that the model knows by default.
+    expects
+        Mix in what the model expects of unpainted voxels: nearer to the truth of the whole
+        volume, see :mod:`napari_densify.evaluation.expectation`. Not for comparing models,
+        since one that is too sure of itself would look better; not with ``classes``.
     """
     known = predictor.spec.classes.values
     values = known if classes is None else tuple(classes)
     codes = np.asarray(known)
     tiles: dict[int, list[npt.NDArray[np.int64]]] = {z: [] for z in slices}
     entropy, found = CrossEntropy(known), np.zeros(len(values), np.int64)
+    expectation = Expectation(len(known))
     for z in slices:
         for box in painted_boxes(annotations, z):
             probabilities, truth = predictor.predict_region(box), annotations.read(box)
@@ -125,9 +136,14 @@ def score_paint(
             tiles[z] += _tile_counts(labels, truth, values)
             found += [int((labels == v).sum()) for v in values]
             entropy.add(probabilities, truth)
+            if expects:
+                expectation.add(probabilities, to_class_indices(truth, predictor.spec.classes))
     none = np.zeros((len(values), len(values) + 1), np.int64)
     counts = sum((t for row in tiles.values() for t in row), none)
-    rates = Rates(reweigh(counts, found))
+    weighted = reweigh(counts, found)
+    if expects:
+        weighted = expectation.blended(weighted, int(counts.sum()))
+    rates = Rates(weighted)
     named = {
         name: {
             v: float(r) for v, r in zip(values, getattr(rates, name), strict=True) if np.isfinite(r)
