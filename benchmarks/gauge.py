@@ -50,17 +50,24 @@ def crop(image: Volume, truth: Labels) -> tuple[Volume, Labels]:
     return Volume(voxels, image.spacing, image.spacing_known, image.name), truth[:, y, x]
 
 
-def trial(learner: Forest, truth: Labels, held: int, seed: int, share: float) -> Row:
-    """One user: paint, hold out, learn, and compare."""
-    random = np.random.default_rng(seed)
-    count = min(_PAINTED, len(truth) - 2)
-    slices = random.choice(len(truth), count, replace=False)
+def paint_slices(
+    truth: Labels, random: np.random.Generator, seed: int, share: float
+) -> tuple[np.ndarray, Labels]:
+    """Numbers of some slices, and paint on ``share`` of each; on all of it for 1."""
+    slices = random.choice(len(truth), min(_PAINTED, len(truth) - 2), replace=False)
     paint = np.zeros_like(truth)
-    for z in slices:
+    for z in slices.tolist():
         if share == 1:
             paint[z] = truth[z]
         else:
-            paint_plane(truth, paint, 0, int(z), seed=1000 * seed + int(z), share=share)
+            paint_plane(truth, paint, 0, z, seed=1000 * seed + z, share=share)
+    return slices, paint
+
+
+def trial(learner: Forest, truth: Labels, held: int, seed: int, share: float) -> Row:
+    """One user: paint, hold out, learn, and compare."""
+    random = np.random.default_rng(seed)
+    slices, paint = paint_slices(truth, random, seed, share)
     held_out = slices[:held]
     training = paint.copy()
     training[held_out] = 0

@@ -18,27 +18,20 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.gauge import crop, error, told
+from benchmarks.gauge import crop, error, paint_slices, told
 from benchmarks.learners import Network
 from benchmarks.page import write_section
-from benchmarks.scenarios import Labels, paint_plane, volumes
+from benchmarks.scenarios import Labels, volumes
 from napari_densify.annotations import ArrayAnnotations
 from napari_densify.training.gauge import score_paint
 
-_PAINTED = 6
 _CHECKED = 5  # unpainted slices that the truth is taken from
 
 
 def trial(learner: Network, truth: Labels, held: int, seed: int, share: float) -> dict:
     """One user: paint, hold out, train, and compare."""
     random = np.random.default_rng(seed)
-    slices = random.choice(len(truth), min(_PAINTED, len(truth) - 2), replace=False)
-    paint = np.zeros_like(truth)
-    for z in slices.tolist():
-        if share == 1:
-            paint[z] = truth[z]
-        else:
-            paint_plane(truth, paint, 0, z, seed=1000 * seed + z, share=share)
+    slices, paint = paint_slices(truth, random, seed, share)
     held_out = slices[:held].tolist()
     training = paint.copy()
     training[held_out] = 0
@@ -104,7 +97,7 @@ def main() -> None:
         words = [] if options.data is None else ["--data", "FOLDER"]
         words += ["--volumes", *options.volumes] if options.volumes else []
         words += ["--seeds", str(options.seeds), "--share", str(options.share)]
-        words += ["--steps", str(options.steps)]
+        words += ["--steps", str(options.steps), "--minutes", f"{options.minutes:g}"]
         title = f"Held-out Dice of the network against the truth, {options.share:.1%} painted"
         write_section(title, f"python -m benchmarks.gauge_network {shlex.join(words)}", text)
 

@@ -260,7 +260,9 @@ def _write(text: str, options: argparse.Namespace) -> None:
 
     words = ["", *sys.argv[1:]]
     kept = (
-        {"--data": "FOLDER", "--rows": "ROWS"}.get(before, word) for before, word in pairwise(words)
+        {"--data": "FOLDER", "--rows": "ROWS"}.get(before, word)
+        for before, word in pairwise(words)
+        if "--deadline" not in (before, word) and word != "--write"  # says nothing of the rows
     )
     width = f", {options.width} channels on the finest level" if options.width else ""
     note = (

@@ -18,6 +18,7 @@ TRIED = (
     "densify:norm=group",
     "densify:norm=instance",
     "densify:base_channels=8",
+    "densify:base_channels=16",
     "densify:base_channels=24",
     "densify:depth=3",
     "densify:patch=[8,64,64]",

@@ -89,6 +89,8 @@ def _start(job: Job) -> tuple[Any, tuple[int, ...]]:
 
     extract_fingerprint_dataset(1, num_processes=1, show_progress_bar=False)
     plans = {size: target for target in _TARGETS_GB if (size := _size(target))}
+    if not plans:
+        raise SystemExit("nnU-Net plans no patch of this volume that its augmentation can take")
     smallest = min(plans)
     _size(plans[smallest])
     preprocess_dataset(1, configurations=["3d_fullres"], num_processes=[1])

@@ -4,8 +4,8 @@ A few strokes hit some hundred voxels, all of them where somebody liked to paint
 prediction has an opinion on every voxel of the slice. Calibrated on the strokes, its
 probabilities tell how often each class is expected to be taken for another (Guo et al.
 2017, "On calibration of modern neural networks", arXiv:1706.04599). Neither is right alone:
-their mean misses the truth least (``benchmarks/gauge.py``). Where a slice is painted
-throughout nothing is left to be expected.
+their mean misses the truth by less (``benchmarks/gauge_network.py``). Where a slice is
+painted throughout nothing is left to be expected.
 """
 
 from __future__ import annotations

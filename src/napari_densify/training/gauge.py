@@ -77,8 +77,8 @@ class HeldOutGauge:
             intensity=self._intensity,
             forest=state.forest,
         )
-        # Which weights are kept is decided by paint alone.
-        expects = state.plan.keep != "best"
+        # Which weights are kept, and when to stop, is decided by paint alone.
+        expects = state.plan.keep != "best" and state.plan.early_stop is None
         score = score_paint(predictor, self._source.annotations, self.slices, expects=expects)
         self._due = elapsed_s + (time.monotonic() - began) / _SHARE
         return score.model_copy(update={"step": state.step, "elapsed_s": elapsed_s})
