@@ -16,11 +16,11 @@ TOO_LARGE = (
 )
 _GUIDED = (
     "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
-    "the network between them (--set guidance=0 turns it off)"
+    "the network between them (the setting guidance=0 turns it off)"
 )
 _CORRECTED = (
     "parts of slices are painted: once the network knows them, how frequent each class is, is "
-    "taken from what it finds in the volume (--set frequencies=false turns it off)"
+    "taken from what it finds in the volume (the setting frequencies=false turns it off)"
 )
 _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
