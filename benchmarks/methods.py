@@ -118,6 +118,7 @@ METHODS: dict[str, Method] = {
     "densify": ours,
     "interpolation": interpolation,
     "forest": partial(rival, "forest"),
+    "forest-3d": partial(rival, "forest_3d"),
     "skimage-forest": partial(rival, "skimage_forest"),
     "monai": partial(rival, "monai_unet"),
     "nnunet": partial(rival, "nnunet"),

@@ -1,7 +1,6 @@
 """Densify's random forest; for a second volume both are laid end to end.
 
-Its features are planar, so slices of one volume do not see the other. Each volume is
-normalised by itself first.
+Planar features of one volume do not see the other. Each volume is normalised by itself first.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from napari_densify.core.volume import Volume
 __all__: list[str] = []
 
 
-def main() -> None:
-    """Label all images of the job."""
+def main(features: str = "2d") -> None:
+    """Label all images of the job with features of slices or, ``3d``, of volumes."""
     job = Job.from_arguments()
     images = [job.image(i) for i in range(len(job.images))]
     values, indices = job.classes_of_paint()
@@ -29,7 +28,8 @@ def main() -> None:
     painted[: len(paint)] = _fit(paint, size, "constant")
     volume = Volume(stack, job.spacing, True)
     began = time.monotonic()
-    labels = run_method("random_forest", volume, annotations=painted, parameters={"seed": job.seed})
+    parameters = {"seed": job.seed, "features": features}
+    labels = run_method("random_forest", volume, annotations=painted, parameters=parameters)
     first = 0
     for number, image in enumerate(images):
         _, y, x = image.shape

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_densify.classical.features import feature_names
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
@@ -29,8 +30,10 @@ FLAT = {
 
 def model(kind: str) -> LoadedModel:
     torch.manual_seed(0)
-    features = FeatureConfig() if kind == "features" else None
-    factor = (1, 2, 2) if kind == "features" else (1, 1, 1)
+    configs = {"features": FeatureConfig(), "solid": FeatureConfig(planar=False, anisotropy=4.0)}
+    features = configs.get(kind)
+    factor = (1, 2, 2) if features else (1, 1, 1)
+    rows = len(feature_names(features)) if features else 0
     neighbours = 1 if kind == "neighbours" else 0
     network = NetworkConfig.model_validate(
         {
@@ -44,14 +47,14 @@ def model(kind: str) -> LoadedModel:
     )
     spec = ModelSpec(
         network=network, classes=ClassTable.default(), spacing=(50, 4, 4), spacing_known=True,
-        features=features, feature_offset=(0.5,) * 20, feature_gain=(2.0,) * 20,
+        features=features, feature_offset=(0.5,) * rows, feature_gain=(2.0,) * rows,
         working_factor=factor, subvoxel=features is not None,
         neighbours=neighbours, neighbour_step=2, context=(2, 16, 16), patch=(5, 32, 32),
     )  # fmt: skip
     return LoadedModel(build_network(network).eval(), spec, {"paint": torch.ones(3)})
 
 
-@pytest.fixture(scope="module", params=["plain", "features", "valid", "neighbours"])
+@pytest.fixture(scope="module", params=["plain", "features", "solid", "valid", "neighbours"])
 def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / f"{request.param}.zip"
     export_package(model(request.param), path)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_densify.classical.features import feature_names
 from napari_densify.core.blocks import full_region
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
@@ -23,9 +24,12 @@ def prediction(volume: Volume, factor: tuple[int, int, int], tile: int | None) -
     plan = resolve_plan(
         TrainSettings(working_factor=factor, base_channels=4), Facts(shape=(64, 512, 512))
     )
+    assert plan.features is not None
+    assert not plan.features.planar
+    rows = len(feature_names(plan.features))
     spec = spec_from_plan(
         plan, classes=ClassTable.default(), spacing=(1, 1, 1), spacing_known=False,
-        image_channels=1, feature_offset=(0.0,) * 20, feature_gain=(5.0,) * 20,
+        image_channels=1, feature_offset=(0.0,) * rows, feature_gain=(5.0,) * rows,
     )  # fmt: skip
     torch.manual_seed(0)
     network = build_network(plan.network).eval()

@@ -3,14 +3,16 @@ from __future__ import annotations
 import numpy as np
 
 from napari_densify.annotations import ArrayAnnotations
+from napari_densify.classical.features import compute_features
 from napari_densify.core.labels import ClassTable
-from napari_densify.core.normalisation import measure_intensity
+from napari_densify.core.normalisation import measure_intensity, normalise
 from napari_densify.core.settings import FeatureConfig, NetworkConfig
 from napari_densify.core.volume import Volume
 from napari_densify.training.crops import (
     measure_features,
     merge_boxes,
     read_crop,
+    repaint_crop,
     training_regions,
 )
 from napari_densify.training.plan import TrainPlan
@@ -61,6 +63,32 @@ def test_the_border_is_mirrored_by_half_a_patch_and_held_out_paint_is_gone() -> 
     assert bank is not None
     np.testing.assert_allclose(bank.float().mean((1, 2, 3)), offset, atol=1e-3)
     np.testing.assert_allclose(1 / bank.float().std((1, 2, 3)), gain, rtol=1e-2)
+
+
+def test_features_across_slices_are_those_of_the_whole_volume() -> None:
+    image = np.random.default_rng(0).normal(100, 20, (20, 24, 24)).astype(np.float32)
+    labels = np.zeros(image.shape, np.uint8)
+    labels[3, :, :12], labels[3, :, 12:] = 1, 2
+    volume, region = Volume(image), box(1, 6, 0, 24, 0, 24)
+    features = FeatureConfig(sigmas=(1.0, 1.6), planar=False)
+    known = {
+        "intensity": measure_intensity(volume),
+        "classes": ClassTable.from_values([1, 2]),
+        "plan": TrainPlan(network=NetworkConfig(), features=features, patch=(1, 8, 8)),
+    }
+    crop = read_crop(volume, ArrayAnnotations(labels), region, **known)
+    whole = compute_features(normalise(volume.read(), known["intensity"])[0], features)
+    assert crop.features is not None
+    inner = slice(4, 28)  # half a patch around is mirrored
+    assert crop.image.shape == (1, 5, 32, 32)
+    np.testing.assert_allclose(crop.features[:, 2, 8:24, 8:24], whole[:, 3, 4:20, 4:20], atol=0.02)
+    labels[5] = 1
+    again = repaint_crop(
+        crop, volume, ArrayAnnotations(labels), region, **known, scale=lambda rows: rows
+    )
+    assert (again.labels[4, inner, inner] == 0).all()
+    assert again.features is not None
+    np.testing.assert_allclose(again.features[:, 4, 8:24, 8:24], whole[:, 5, 4:20, 4:20], atol=0.02)
 
 
 def test_only_what_lies_around_paint_is_read() -> None:

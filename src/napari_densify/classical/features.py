@@ -1,14 +1,16 @@
-"""Multiscale planar features: smoothed intensity, edges and Hessian eigenvalues.
+"""Multiscale features: smoothed intensity, edges and Hessian eigenvalues.
 
-The features that ilastik made familiar, computed slice by slice, so that the
-anisotropy of a stack does not matter. Forests classify them voxel by voxel;
-the network gets them as input channels beside the image.
+The features that ilastik made familiar. Planar ones are computed slice by slice, so that
+the anisotropy of a stack does not matter. Others look at the slices around, as far as
+their scale reaches: the plane is smoothed along Z too, edges are those of all three axes,
+and the second derivative along Z stands beside the eigenvalues in the plane. Forests
+classify them voxel by voxel; the network gets them as input channels beside the image.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -25,7 +27,11 @@ __all__ = ["compute_features", "each_plane", "feature_halo", "feature_names"]
 
 def feature_names(config: FeatureConfig) -> list[str]:
     """Names of the features, in the order of :func:`compute_features`."""
-    return [f"{kind} {sigma:g}" for sigma in config.sigmas for kind in _responses(config)]
+    return [
+        f"{kind} {sigma:g}"
+        for sigma in config.sigmas
+        for kind in _responses(config, deep=config.slice_sigma(sigma) > 0)
+    ]
 
 
 def feature_halo(config: FeatureConfig) -> int:
@@ -40,7 +46,7 @@ def compute_features(
     dtype: npt.DTypeLike = np.float32,
     threads: int | None = None,
 ) -> npt.NDArray[Any]:
-    """Compute planar features of a normalised volume.
+    """Compute the features of a normalised volume.
 
     Derivatives are scale-normalised (Lindeberg 1998): multiplied by sigma and
     sigma squared, so that all features have comparable magnitude.
@@ -67,12 +73,14 @@ def compute_features(
     """
     config = config or FeatureConfig()
     out = np.empty((len(feature_names(config)), *image.shape), dtype)
+    reach = config.reach
+    around = np.pad(image, ((reach, reach), (0, 0), (0, 0)), mode="reflect")
 
     def store(z: int, strip: Strip) -> None:
         row, top, values = strip
         out[row, z, top : top + len(values)] = values
 
-    each_plane(image, config, store, threads=threads)
+    each_plane(around, config, store, threads=threads)
     return out
 
 
@@ -81,6 +89,7 @@ def each_plane(
     config: FeatureConfig,
     store: Callable[[int, Strip], None],
     *,
+    planes: Sequence[int] | None = None,
     inner: tuple[slice, slice] | None = None,
     threads: int | None = None,
 ) -> None:
@@ -89,12 +98,15 @@ def each_plane(
     Parameters
     ----------
     image
-        ``(Z, Y, X)``, standardised intensities.
+        ``(Z + 2 * reach, Y, X)``, standardised intensities: at either end as many slices
+        more as ``config`` looks at.
     config
         Scales (in voxels) and kinds of features.
     store
         Takes the number of a plane and a strip of one of its features, whose array it
         must not keep. Several threads call it, each for planes of its own.
+    planes
+        Numbers of the planes that are wanted, from 0 to Z; all by default.
     inner
         Rows and columns that are wanted; all by default. The others are only looked at.
     threads
@@ -102,13 +114,16 @@ def each_plane(
     """
     inner = inner or (slice(0, image.shape[1]), slice(0, image.shape[2]))
 
+    depth = 2 * config.reach + 1
+
     def fill(z: int) -> None:
-        for strip in plane_responses(image[z].astype(np.float32), config, inner):
+        slab = image[z : z + depth].astype(np.float32, copy=False)
+        for strip in plane_responses(slab, config, inner):
             store(z, strip)
 
     one = _libraries().limit(limits=1, user_api="blas")  # planes share the cores already
     with one, ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        list(pool.map(fill, range(image.shape[0])))
+        list(pool.map(fill, range(len(image) - depth + 1) if planes is None else planes))
 
 
 @lru_cache(maxsize=1)
@@ -116,10 +131,10 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _responses(config: FeatureConfig) -> list[str]:
+def _responses(config: FeatureConfig, *, deep: bool) -> list[str]:
     names = {
         "intensity": ["intensity"],
         "edges": ["edge"],
-        "hessian": ["hessian large", "hessian small"],
+        "hessian": ["hessian large", "hessian small", *(["hessian across"] if deep else [])],
     }
     return [name for kind in config.kinds for name in names[kind]]

@@ -3,6 +3,7 @@
 A Gaussian is separable, and along one axis it is a product with a band matrix: blocks of
 it go through the matrix product of the libraries, which is several times faster than a
 filter that walks along lines. The same holds for enlarging what was computed coarsely.
+Where slices are close, a plane is first smoothed and differentiated along Z.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from napari_densify.core.settings import FeatureConfig
 __all__ = ["Strip", "plane_responses"]
 
 Plane = npt.NDArray[np.float32]
+Slab = npt.NDArray[np.float32]
 Box = tuple[slice, slice]
 Strip = tuple[int, int, Plane]
 """Number of the feature, first row, and its values ``(rows, X)``."""
@@ -34,13 +36,13 @@ _STRIP_CELLS = 20_000
 _RIM = 2
 
 
-def plane_responses(plane: Plane, config: FeatureConfig, inner: Box) -> Iterator[Strip]:
+def plane_responses(slab: Slab, config: FeatureConfig, inner: Box) -> Iterator[Strip]:
     """Compute the features of a part of a plane.
 
     Parameters
     ----------
-    plane
-        ``(Y, X)`` float32.
+    slab
+        ``(2 * reach + 1, Y, X)`` float32: the plane between those that ``config`` looks at.
     config
         Scales and kinds.
     inner
@@ -51,14 +53,15 @@ def plane_responses(plane: Plane, config: FeatureConfig, inner: Box) -> Iterator
     Strips of the features, relative to ``inner``. Their arrays are used again: take
     from them what is needed before the next.
     """
-    grid, step, first = plane, 1, 0
+    first = 0
     for sigma in config.sigmas:
-        while sigma / step >= 2 * _COARSE_SIGMA and min(grid.shape) >= 16:
-            grid, step = _halve(grid), 2 * step
-        cells = _coarse_box(inner, step, grid.shape)
-        strips = _scale_responses(grid, sigma / step, config, cells)
+        grids, step = _across(slab, config.slice_sigma(sigma)), 1
+        while sigma / step >= 2 * _COARSE_SIGMA and min(grids[0].shape) >= 16:
+            grids, step = [_halve(grid) for grid in grids], 2 * step
+        cells = _coarse_box(inner, step, grids[0].shape)
+        strips = _scale_responses(grids, sigma / step, config, cells)
         if step > 1:
-            strips = _enlarge(_joined(strips, cells), inner, cells, step, grid.shape)
+            strips = _enlarge(_joined(strips, cells), inner, cells, step, grids[0].shape)
         count = 0
         for number, top, values in strips:
             count = max(count, number + 1)
@@ -66,18 +69,41 @@ def plane_responses(plane: Plane, config: FeatureConfig, inner: Box) -> Iterator
         first += count
 
 
-def _scale_responses(grid: Plane, sigma: float, config: FeatureConfig, box: Box) -> Iterator[Strip]:
-    smooth = _blur(grid, sigma, box)
+def _across(slab: Slab, sigma: float) -> list[Plane]:
+    """Smooth along Z: the plane, and its scale-normalised first and second difference there."""
+    middle = len(slab) // 2
+    if not sigma:
+        return [slab[middle]]
+    weights = _slice_weights(sigma)
+    reach = weights.shape[1] // 2
+    around = slab[middle - reach : middle + reach + 1]
+    return list((weights @ around.reshape(len(around), -1)).reshape(-1, *slab.shape[1:]))
+
+
+@lru_cache(maxsize=64)
+def _slice_weights(sigma: float) -> Plane:
+    """Weights ``(3, slices)`` of a Gaussian and its differences, scale-normalised."""
+    kernel = np.pad(_gaussian(sigma), 1)
+    wide = np.pad(kernel, 1)
+    first, second = 0.5 * (wide[:-2] - wide[2:]), wide[:-2] - 2 * kernel + wide[2:]
+    return np.stack([kernel, sigma * first, sigma**2 * second]).astype(np.float32)
+
+
+def _scale_responses(
+    grids: list[Plane], sigma: float, config: FeatureConfig, box: Box
+) -> Iterator[Strip]:
+    smooth, *deep = [_blur(grid, sigma, box) for grid in grids]
     height, width = (n - 2 * _RIM for n in smooth.shape)
     rows = max(8, _STRIP_CELLS // width)
     for top in range(0, height, rows):
-        strip = smooth[top : min(top + rows, height) + 2 * _RIM]
-        for number, values in enumerate(_responses(strip, sigma, config)):
+        strips = [plane[top : min(top + rows, height) + 2 * _RIM] for plane in (smooth, *deep)]
+        for number, values in enumerate(_responses(strips, sigma, config)):
             yield number, top, values
 
 
-def _responses(strip: Plane, sigma: float, config: FeatureConfig) -> Iterator[Plane]:
+def _responses(strips: list[Plane], sigma: float, config: FeatureConfig) -> Iterator[Plane]:
     """Responses of smoothed rows that hold two more cells on each side."""
+    strip, *deep = strips
     if "intensity" in config.kinds:
         yield strip[2:-2, 2:-2]
     down = strip[2:, 1:-1] - strip[:-2, 1:-1]  # twice the derivative, one more cell around
@@ -86,6 +112,8 @@ def _responses(strip: Plane, sigma: float, config: FeatureConfig) -> Iterator[Pl
         edge = down[1:-1, 1:-1] ** 2
         across = right[:, 1:-1] ** 2
         edge += across
+        if deep:
+            edge += (deep[0][2:-2, 2:-2] * np.float32(2 / sigma)) ** 2
         np.sqrt(edge, out=edge)
         edge *= np.float32(0.5 * sigma)
         yield edge
@@ -105,6 +133,8 @@ def _responses(strip: Plane, sigma: float, config: FeatureConfig) -> Iterator[Pl
         spread *= scale
         yield np.add(yy, spread, out=xx)
         yield np.subtract(yy, spread, out=xy)
+        if deep:
+            yield deep[1][2:-2, 2:-2]
 
 
 def _blur(grid: Plane, sigma: float, box: Box) -> Plane:
@@ -137,12 +167,19 @@ def _blur(grid: Plane, sigma: float, box: Box) -> Plane:
 @lru_cache(maxsize=64)
 def _band(sigma: float) -> tuple[Plane, int]:
     """Band matrix ``(block, block + 2 * radius)`` of a Gaussian, cut at three sigma."""
-    radius = int(_TRUNCATE * sigma + 0.5)
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel = _gaussian(sigma)
+    radius = len(kernel) // 2
     band = np.zeros((_BLOCK, _BLOCK + 2 * radius), np.float32)
     for row in range(_BLOCK):
-        band[row, row : row + len(kernel)] = kernel / kernel.sum()
+        band[row, row : row + len(kernel)] = kernel
     return band, radius
+
+
+def _gaussian(sigma: float) -> npt.NDArray[np.float64]:
+    radius = int(_TRUNCATE * sigma + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    whole: npt.NDArray[np.float64] = kernel / kernel.sum()
+    return whole
 
 
 def _mirrored(grid: Plane, inside: list[slice], radius: int) -> Plane:

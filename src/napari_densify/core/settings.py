@@ -81,6 +81,12 @@ class TrainSettings(Settings):
         description="Weight of a random forest's opinion on unpainted voxels of painted slices; "
         "used where strokes leave gaps, 0: off",
     )
+    affinity: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None,
+        title="Affinity",
+        description="Weight of the chance that neighbours of like grey value differ in class; "
+        "used where strokes leave gaps, 0: off",
+    )
     frequencies: bool | None = Field(
         None,
         title="Frequencies",
@@ -118,6 +124,11 @@ class TrainSettings(Settings):
         None,
         title="Multiscale features",
         description="Give the network Gaussian, edge and Hessian features beside the image",
+    )
+    solid_features: bool | None = Field(
+        None,
+        title="Features across slices",
+        description="Let features look at the slices around too; None: where these are close",
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(None, title="Learning rate")
     weight_decay: Annotated[float, Field(ge=0, le=1)] | None = Field(None, title="Weight decay")

@@ -32,6 +32,7 @@ from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import NormalisationConfig
 from napari_densify.core.settings import Triple
 from napari_densify.inference.inputs import class_scores, network_input, spec_logits
+from napari_densify.inference.tiling import feature_depth
 from napari_densify.networks import (
     LoadedModel,
     input_shape_for,
@@ -40,7 +41,7 @@ from napari_densify.networks import (
     valid_margin,
 )
 from napari_densify.networks.checkpoint import PACKED_MODEL
-from napari_densify.networks.features import PlanarFeatures
+from napari_densify.networks.features import MultiscaleFeatures
 
 __all__ = ["ExportInfo", "ExportedNetwork", "export_package"]
 
@@ -74,7 +75,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.spec = spec
-        self.features = PlanarFeatures(spec.features) if spec.features else None
+        self.features = MultiscaleFeatures(spec.features) if spec.features else None
         for name in ("feature_offset", "feature_gain"):
             values = torch.tensor(getattr(spec, name)).view(-1, 1, 1, 1)
             self.register_buffer(name, values, persistent=False)
@@ -160,7 +161,7 @@ def _sample_image(spec: ModelSpec) -> npt.NDArray[np.float32]:
 
 def _sizes(spec: ModelSpec) -> tuple[Triple, Triple]:
     """Smallest input (Z, Y, X) in voxels, and the step in which it may grow."""
-    coarse = PlanarFeatures(spec.features).step if spec.features else 1
+    coarse = MultiscaleFeatures(spec.features).step if spec.features else 1
     strides = level_strides(spec.network)[-1]
     margins = valid_margin(spec.network)
     minimum, steps = [], []
@@ -180,7 +181,7 @@ def _halo(spec: ModelSpec) -> Triple:
     if spec.network.padding == "valid":
         return 0, 0, 0
     z, y, x = (c * f for c, f in zip(spec.context, spec.working_factor, strict=True))
-    return z, y, x
+    return z + feature_depth(spec) * spec.working_factor[0], y, x
 
 
 def _standardise(

@@ -85,7 +85,8 @@ def encode(
     Parameters
     ----------
     image
-        ``(C, Z, Y, X)`` raw voxels; the region starts on a working cell.
+        ``(C, Z, Y, X)`` raw voxels; the region starts on a working cell. At either end
+        as many working slices more as ``features`` look at: they are not part of the result.
     intensity
         What the whole volume was measured to be (not the region: then tiles agree).
     factor
@@ -99,7 +100,9 @@ def encode(
     """
     voxels = standardise(image, intensity, factor)
     bank = feature_bank(voxels, factor, features, slices, threads) if features else None
-    return Encoded(torch.from_numpy(voxels.astype(np.float16)), bank)
+    beyond = features.reach * factor[0] if features else 0
+    own = voxels[:, beyond : voxels.shape[1] - beyond]
+    return Encoded(torch.from_numpy(own.astype(np.float16)), bank)
 
 
 def standardise(
@@ -123,13 +126,15 @@ def feature_bank(
 
     Parameters
     ----------
+    slices
+        Which of the ``z`` working slices are wanted; the others stay 0.
     inner
         Rows and columns of the working grid that are wanted; all by default.
     scale
         Offset and gain of each feature, as in :func:`scale_features`.
     """
     coarse = _cell_means(voxels, factor)
-    depth, height, width = coarse.shape[1:]
+    depth, (height, width) = coarse.shape[1] - 2 * features.reach, coarse.shape[2:]
     inner = inner or (slice(0, height), slice(0, width))
     wanted = np.arange(depth) if slices is None else np.flatnonzero(slices)
     rows = len(feature_names(features))
@@ -144,9 +149,9 @@ def feature_bank(
             row, top, values = first + strip[0], strip[1], torch.from_numpy(strip[2])
             if scale is not None:
                 values = _scaled(values, scale[0][row], scale[1][row])
-            bank[row, wanted[z], top : top + len(values)] = values
+            bank[row, z, top : top + len(values)] = values
 
-        each_plane(channel[wanted], features, store, inner=inner, threads=threads)
+        each_plane(channel, features, store, planes=wanted.tolist(), inner=inner, threads=threads)
     return bank
 
 

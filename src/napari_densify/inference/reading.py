@@ -17,7 +17,7 @@ from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import feature_bank, standardise
 from napari_densify.inference.stages import Stopwatch
-from napari_densify.inference.tiling import BEYOND, halo_cells, is_slicewise
+from napari_densify.inference.tiling import BEYOND, feature_depth, halo_cells, is_slicewise
 from napari_densify.networks import level_strides
 
 __all__ = ["Empty", "Prepared", "TileReader"]
@@ -72,6 +72,7 @@ class TileReader:
         self.spec, self._intensity = spec, intensity
         self._threads, self._constant = threads, constant
         self._bank = feature_halo(spec.features) if spec.features else 0
+        self._deep = feature_depth(spec)
 
     @property
     def halo(self) -> Triple:
@@ -80,7 +81,7 @@ class TileReader:
             (c + extra) * f
             for c, extra, f in zip(
                 halo_cells(self.spec),
-                (0, self._bank, self._bank),
+                (self._deep, self._bank, self._bank),
                 self.spec.working_factor,
                 strict=True,
             )
@@ -99,22 +100,23 @@ class TileReader:
         self, image: npt.NDArray[Any], region: Region, inner: Region, watch: Stopwatch
     ) -> Prepared:
         """Standardise what was read, and compute its features."""
-        spec, ends = self.spec, self.spec.slice_reach
+        spec = self.spec
         with watch("normalise"):
             voxels = standardise(image, self._intensity, spec.working_factor)
         fine, coarse = self._without_feature_halo(image.shape[1:])
         bank = None
         if spec.features is not None:
-            cell = spec.working_factor[0]
+            beyond = (self._deep + spec.slice_reach - spec.features.reach) * spec.working_factor[0]
             # Nothing was measured for a network that is only to be timed.
             scale = (spec.feature_offset, spec.feature_gain) if spec.feature_gain else None
             with watch("features"):
                 bank = feature_bank(
-                    voxels[:, ends * cell : voxels.shape[1] - ends * cell],
+                    voxels[:, beyond : voxels.shape[1] - beyond],
                     spec.working_factor, spec.features, threads=self._threads,
                     inner=coarse, scale=scale,
                 )  # fmt: skip
-        skipped = (ends * spec.working_factor[0], fine[2].start, fine[3].start)
+        ends = (self._deep + spec.slice_reach) * spec.working_factor[0]
+        skipped = (ends, fine[2].start, fine[3].start)
         z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(inner, skipped, strict=True))
         with watch("normalise"):
             half = torch.from_numpy(voxels[fine].astype(np.float16))
@@ -144,7 +146,7 @@ class TileReader:
         boxes, pads, inner = [], [], []
         for side, halo, n, whole, context, more, cell in zip(
             region, self.halo, volume.shape, self._phases, self._context_beyond,
-            (0, self._bank, self._bank), self.spec.working_factor, strict=True,
+            (self._deep, self._bank, self._bank), self.spec.working_factor, strict=True,
         ):  # fmt: skip
             start = (side.start - halo) // whole * whole
             stop = -(-(side.stop + halo) // whole) * whole
@@ -164,12 +166,13 @@ class TileReader:
         self, shape: tuple[int, ...]
     ) -> tuple[tuple[slice, ...], tuple[slice, slice]]:
         """Bounds of what the network sees of a read region: in voxels, and Y and X in cells."""
-        _, fy, fx = self.spec.working_factor
+        fz, fy, fx = self.spec.working_factor
         y, x = (
             slice(self._bank, n // f - self._bank) for n, f in zip(shape[1:], (fy, fx), strict=True)
         )
         fine = (slice(y.start * fy, y.stop * fy), slice(x.start * fx, x.stop * fx))
-        return (slice(None), slice(None), *fine), (y, x)
+        deep = self._deep * fz
+        return (slice(None), slice(deep, shape[0] - deep), *fine), (y, x)
 
 
 def _recognise(image: npt.NDArray[Any], inner: Region) -> Empty | None:

@@ -22,6 +22,7 @@ __all__ = [
     "block_size",
     "bytes_per_cell",
     "chunk_size",
+    "feature_depth",
     "halo_cells",
     "is_slicewise",
     "plan_tiling",
@@ -101,6 +102,11 @@ def halo_cells(spec: ModelSpec) -> Triple:
     radius, stride = receptive_radius(spec.network), level_strides(spec.network)[-1]
     full = [-(-r // s) * s for r, s in zip(radius, stride, strict=True)]
     return z, max(y, full[1]), max(x, full[2])
+
+
+def feature_depth(spec: ModelSpec) -> int:
+    """Working slices that features look at on either side, beyond those that the network sees."""
+    return max(0, spec.features.reach - spec.slice_reach) if spec.features else 0
 
 
 def block_size(shape: Triple, spec: ModelSpec) -> Triple:
@@ -194,6 +200,7 @@ def _prepared_bytes(spec: ModelSpec, shape: Triple, tile: Triple) -> int:
     rows = len(feature_names(spec.features)) if spec.features else 0
     z = -(-tile[0] // spec.working_factor[0])
     depth, height, width = _read_sides(spec, shape, tile)
+    depth += 2 * feature_depth(spec)
     read = (height + 2 * bank) * (width + 2 * bank) * depth * math.prod(spec.working_factor)
     return spec.image_channels * (read * _VOXEL_BYTES + 4 * rows * z * height * width)
 

@@ -1,7 +1,8 @@
-"""The multiscale planar features as a torch module: on the GPU, and inside exported models.
+"""The multiscale features as a torch module: on the GPU, and inside exported models.
 
 Computes what ``classical.features.compute_features`` does (smoothed intensity,
-edges, Hessian eigenvalues; Lindeberg 1998 scale normalisation), slice by slice.
+edges, Hessian eigenvalues; Lindeberg 1998 scale normalisation). Only the first and last
+slices differ, where features look at slices beyond: those are repeated here.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from torch import Tensor, nn
 
 from napari_densify.core.settings import FeatureConfig
 
-__all__ = ["PlanarFeatures"]
+__all__ = ["MultiscaleFeatures"]
 
 # As in classical.features: from twice this scale on, planes are halved first.
 _COARSE_SIGMA = 3.0
 
 
-class PlanarFeatures(nn.Module):
+class MultiscaleFeatures(nn.Module):
     """Features of every channel of a batch.
 
     Parameters
@@ -34,6 +35,8 @@ class PlanarFeatures(nn.Module):
         self.steps = [_step(sigma) for sigma in config.sigmas]
         for index, (sigma, step) in enumerate(zip(config.sigmas, self.steps, strict=True)):
             self.register_buffer(f"kernel{index}", _gaussian(sigma / step), persistent=False)
+            if deep := config.slice_sigma(sigma):
+                self.register_buffer(f"across{index}", _across(deep), persistent=False)
 
     @property
     def step(self) -> int:
@@ -43,31 +46,43 @@ class PlanarFeatures(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Map ``(N, C, Z, Y, X)`` to ``(N, C * F, Z, Y, X)`` float32."""
         n, c, z, y, x = image.shape
-        planes = image.float().transpose(1, 2).reshape(-1, 1, y, x)
-        grid, step = planes, 1
+        stacks = image.float().reshape(n * c, 1, z, y, x)
         rows: list[Tensor] = []
         for index, sigma in enumerate(self.config.sigmas):
+            grids, step = self._along_z(stacks, index), 1
             while step < self.steps[index]:
-                grid, step = F.avg_pool2d(grid, 2), 2 * step
-            for response in self._responses(grid, index, sigma / step):
+                grids, step = F.avg_pool2d(grids, 2), 2 * step
+            for response in self._responses(grids, index, sigma / step):
                 rows.append(response if step == 1 else _enlarge(response, step))
-        features = torch.cat(rows, 1)  # (N Z C, F, Y, X)
+        features = torch.cat(rows, 1)  # (N C Z, F, Y, X)
         count = features.shape[1]
-        return features.reshape(n, z, c * count, y, x).transpose(1, 2)
+        shaped = features.reshape(n, c, z, count, y, x).transpose(2, 3)
+        return shaped.reshape(n, c * count, z, y, x)
 
-    def _responses(self, grid: Tensor, index: int, sigma: float) -> list[Tensor]:
+    def _along_z(self, stacks: Tensor, index: int) -> Tensor:
+        """Planes ``(N C Z, 1, Y, X)``; smoothed along Z and its differences as 3 channels."""
+        kernels = getattr(self, f"across{index}", None)
+        if kernels is not None:
+            reach = kernels.shape[2] // 2
+            around = F.pad(stacks, (0, 0, 0, 0, reach, reach), mode="replicate")
+            stacks = F.conv3d(around, kernels)
+        return stacks.transpose(1, 2).flatten(0, 1)
+
+    def _responses(self, grids: Tensor, index: int, sigma: float) -> list[Tensor]:
         kinds = self.config.kinds
         rows: list[Tensor] = []
-        smooth = _smooth(grid, getattr(self, f"kernel{index}"))
+        kernel = getattr(self, f"kernel{index}")
+        smooth, *deep = [_smooth(grids[:, i : i + 1], kernel) for i in range(grids.shape[1])]
         gy, gx = _derivative(smooth, -2), _derivative(smooth, -1)
         if "intensity" in kinds:
             rows.append(smooth)
         if "edges" in kinds:
-            rows.append(sigma * torch.sqrt(gy * gy + gx * gx))
+            squares = sigma**2 * (gy * gy + gx * gx)
+            rows.append(torch.sqrt(squares + deep[0] ** 2 if deep else squares))
         if "hessian" in kinds:
             yy, xx, xy = _derivative(gy, -2), _derivative(gx, -1), _derivative(gy, -1)
             mean, spread = 0.5 * (yy + xx), torch.sqrt(0.25 * (yy - xx) ** 2 + xy * xy)
-            rows += [sigma**2 * (mean + spread), sigma**2 * (mean - spread)]
+            rows += [sigma**2 * (mean + spread), sigma**2 * (mean - spread), *deep[1:]]
         return rows
 
 
@@ -84,6 +99,14 @@ def _gaussian(sigma: float) -> Tensor:
     x = torch.arange(-radius, radius + 1, dtype=torch.float64)
     kernel = torch.exp(-0.5 * (x / sigma) ** 2)
     return (kernel / kernel.sum()).float()
+
+
+def _across(sigma: float) -> Tensor:
+    """Kernels ``(3, 1, slices, 1, 1)``: a Gaussian along Z and its scale-normalised differences."""
+    kernel = F.pad(_gaussian(sigma), (1, 1))
+    wide = F.pad(kernel, (1, 1))
+    first, second = 0.5 * (wide[:-2] - wide[2:]), wide[:-2] - 2 * kernel + wide[2:]
+    return torch.stack([kernel, sigma * first, sigma**2 * second])[:, None, :, None, None]
 
 
 def _mirror(plane: Tensor, radius: int, axis: int) -> Tensor:

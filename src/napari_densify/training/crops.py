@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from napari_densify.core.labels import ClassTable, to_class_indices
 from napari_densify.core.normalisation import Intensity
 from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
-from napari_densify.inference.inputs import encode, feature_bank
+from napari_densify.inference.inputs import encode, feature_bank, standardise
 from napari_densify.training.plan import TrainPlan
 
 __all__ = [
@@ -133,7 +134,7 @@ def read_crop(
     a network of thin stacks reads depth from its zero padding.
     """
     factor, pads = plan.working_factor, _pads(region, volume.shape, plan)
-    image = np.pad(volume.read(region), [(0, 0), *pads], mode="reflect")
+    image = _read_voxels(volume, region, pads, plan)
     labels = _read_labels(annotations, region, classes, held_out, pads)
     # A patch of one slice needs features where there is paint, and nowhere else.
     painted = np.asarray((labels >= 0).any((1, 2))) if _is_flat(plan) else None
@@ -144,9 +145,11 @@ def read_crop(
 
 def repaint_crop(
     crop: Crop,
+    volume: Volume,
     annotations: Annotations,
     region: Region,
     *,
+    intensity: Intensity,
     classes: ClassTable,
     plan: TrainPlan,
     held_out: Sequence[int] = (),
@@ -157,7 +160,7 @@ def repaint_crop(
     Parameters
     ----------
     crop
-        Crop of the same region, read earlier.
+        Crop of the same region of the same volume, read earlier.
     scale
         Standardises features in place; only slices that were not painted before need any.
     """
@@ -167,8 +170,10 @@ def repaint_crop(
         known = crop.features.any(0).flatten(1).any(1).numpy()
         new = np.asarray((labels >= 0).any((1, 2))) & ~known
         if new.any() and plan.features is not None:
-            voxels = crop.image[:, new].float().numpy()
-            rows = feature_bank(voxels, plan.working_factor, plan.features)
+            image = _read_voxels(volume, region, pads, plan)
+            voxels = standardise(image, intensity, plan.working_factor)
+            bank = feature_bank(voxels, plan.working_factor, plan.features, new)
+            rows = bank[:, torch.from_numpy(new)]
             scale(rows)
             crop.features[:, torch.from_numpy(new)] = rows
     return replace(crop, labels=torch.from_numpy(labels))
@@ -185,6 +190,19 @@ def _pads(region: Region, shape: Sequence[int], plan: TrainPlan) -> list[tuple[i
         _border(s, n, p * f // 2, f)
         for s, n, p, f in zip(region, shape, sizes, plan.working_factor, strict=True)
     ]
+
+
+def _read_voxels(
+    volume: Volume, region: Region, pads: Sequence[tuple[int, int]], plan: TrainPlan
+) -> npt.NDArray[Any]:
+    """Read and pad ``(C, Z, Y, X)``, with the slices at either end that its features look at."""
+    more = plan.features.reach * plan.working_factor[0] if plan.features else 0
+    start, stop = region[0].start - more, region[0].stop + more
+    low, high = max(0, start), min(volume.shape[0], stop)
+    (before, after), *sides = pads
+    ends = before + low - start, after + stop - high
+    image = volume.read((slice(low, high), *region[1:]))
+    return np.pad(image, [(0, 0), ends, *sides], mode="reflect")
 
 
 def _read_labels(

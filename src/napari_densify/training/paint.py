@@ -120,6 +120,11 @@ class PaintReader:
         """Whether parts of slices are painted, so that some classes may be over-represented."""
         return painted_share(self.crops) <= _WHOLE
 
+    @property
+    def sparse(self) -> bool:
+        """Whether strokes leave most of their slices open."""
+        return painted_share(self.crops) <= _DENSE
+
     def sampler(self, *, seed: int, newest: Sequence[Region] = ()) -> PatchSampler:
         """Sample patches from all that has been read, those with the newest paint most."""
         plan = self._plan
@@ -183,7 +188,7 @@ class PaintReader:
         self._next_lesson = now + (now - began) / _TEACHING_SHARE
 
     def _teach(self) -> None:
-        self.guided = self._plan.guidance > 0 and painted_share(self.crops) <= _DENSE
+        self.guided = self._plan.guidance > 0 and self.sparse
         if not self.guided:
             self._crops = {k: (r, replace(c, teacher=None)) for k, (r, c) in self._crops.items()}
             return
@@ -224,8 +229,10 @@ class PaintReader:
     def _repaint(self, region: Region, crop: Crop) -> Crop:
         return repaint_crop(
             crop,
+            self._sources[0].volume,
             self._sources[0].annotations,
             region,
+            intensity=self._intensities[0],
             classes=self._table,
             plan=self._plan,
             held_out=self._held_out,

@@ -39,7 +39,14 @@ _WIDTH = 16
 # AVX2 alone that took 2.3 times the steps: 0.819 mean IoU over four volumes against 0.810,
 # 0.001 to 0.022 better on each (benchmarks.quality, densify beside densify:base_channels=16).
 _SHORT_S = 300.0
+# Between strokes. Against none, 120 s: nuclei 0.783 -> 0.819, FIB-SEM 0.747 -> 0.756, sandstone
+# 0.867 -> 0.873, ssTEM 0.511 -> 0.511; at 2 0.803, 0.758, 0.876, 0.503 (benchmarks.quality --paint
+# strokes --methods densify densify:affinity=0 densify:affinity=2).
+_AFFINITY = 5.0
 _LARGE = 256  # voxels a side from which on planes are computed on cells
+# Distance over width of working cells up to which features look across slices, and how
+# many slices there must be.
+_CLOSE, _SOME = 4.0, 8
 _DEEP = 16  # slices from which on a plane across them shows something
 
 
@@ -72,6 +79,7 @@ class TrainPlan(Recipe):
     neighbours: int = 0
     neighbour_step: int = 1
     guidance: float = 0.0
+    affinity: float = 0.0
     frequencies: bool = False
     forest: float = 0.0
     turns: bool = False
@@ -158,7 +166,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
     grid = tuple(-(-n // f) for n, f in zip(facts.shape, factor, strict=True))
     ratio = facts.anisotropy * factor[0] / factor[2]
     patch = settings.patch or _patch(grid)
-    features = FeatureConfig() if settings.features is not False else None
+    features = _features(settings, facts, ratio) if settings.features is not False else None
     subvoxel = bool(settings.subvoxel) if settings.subvoxel is not None else factor != (1, 1, 1)
     network = _network(settings, facts, factor, ratio, patch, subvoxel, features)
     return {
@@ -168,6 +176,7 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
         "neighbours": _neighbours(settings, facts, patch),
         "neighbour_step": settings.neighbour_step or _neighbour_step(facts, factor),
         "guidance": _guidance(settings, features),
+        "affinity": _AFFINITY if settings.affinity is None else settings.affinity,
         "forest": _forest(settings, features),
         **_other_axes(facts, patch),
         "features": features,
@@ -251,6 +260,14 @@ def _batch(patch: Triple) -> int:
 def _neighbour_step(facts: Facts, factor: Triple) -> int:
     """Far enough apart to show something new: about a pixel of the working grid."""
     return max(1, round(factor[2] / facts.anisotropy))
+
+
+def _features(settings: TrainSettings, facts: Facts, ratio: float) -> FeatureConfig:
+    """Features that look across slices, where these are close and there are some."""
+    solid = settings.solid_features
+    if solid is None:
+        solid = facts.shape[0] >= _SOME and ratio <= _CLOSE
+    return FeatureConfig(planar=not solid, anisotropy=round(ratio, 3) if solid else 1.0)
 
 
 def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
@@ -340,6 +357,7 @@ def _explain(plan: TrainPlan, facts: Facts) -> str:
     shape = f"slices {facts.anisotropy:.1f} times as far apart as pixels"
     kernels = _dimensions(plan)
     extra = " with multiscale features" if plan.features else ""
+    extra += " across slices" if plan.features and not plan.features.planar else ""
     name = "U-Net" if plan.preset == "auto" else f"U-Net ({plan.preset})"
     if plan.preset not in ("auto", "fast"):
         name = find_preset(plan.preset).title
