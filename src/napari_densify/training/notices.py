@@ -18,6 +18,10 @@ _GUIDED = (
     "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
     "the network between them (the setting guidance=0 turns it off)"
 )
+_ALIKE = (
+    "between strokes, neighbours of like grey value are taken to be of one class, where nothing "
+    "else is known (the setting affinity=0 turns it off)"
+)
 _CORRECTED = (
     "parts of slices are painted: once the network knows them, how frequent each class is, is "
     "taken from what it finds in the volume (the setting frequencies=false turns it off)"
@@ -49,6 +53,7 @@ def say_method(
     """
     said = (
         (paint.guided, _GUIDED),
+        (plan.affinity > 0 and paint.sparse, _ALIKE),
         (plan.frequencies and paint.partial, _CORRECTED),
         (plan.keep == "best" and not held_out, _NOTHING_HELD_OUT),
         (remembers, _REMEMBERED),

@@ -25,6 +25,7 @@ from napari_densify.networks import (
     first_member,
     match_classes,
 )
+from napari_densify.training.affinity import affinity_loss
 from napari_densify.training.augment import augment_batch
 from napari_densify.training.best import BestWeights
 from napari_densify.training.ema import AveragedWeights
@@ -77,6 +78,7 @@ class TrainingState:
             background_weight=plan.loss.background_weight,
         ).to(device)
         self.best = BestWeights()
+        self.sparse = False  # strokes leave gaps
         self.forest: Forest | None = None  # has its say where scores are shown
         self._statistics: BatchStatistics | None = None
         self._shown: tuple[int, nn.Module] = (-1, self.network)  # step, and as it was then
@@ -201,6 +203,10 @@ class TrainingState:
         if batch.teacher is not None:
             teacher = batch.teacher.to(self.device)
             loss = loss + self.plan.guidance * guide_loss(logits[0], labels, teacher)
+        if self.sparse and self.plan.affinity:
+            grey = self._grey(share(image))
+            pairs = affinity_loss(logits[0], labels, grey, self.plan.working_factor, self.generator)
+            loss = loss + self.plan.affinity * pairs
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.team.add_gradients(self.network.parameters())
@@ -237,6 +243,12 @@ class TrainingState:
             image, bank, plan.working_factor, plan.subvoxel, plan.neighbours, plan.neighbour_step
         )
         return inputs.contiguous(memory_format=self.layout)
+
+    def _grey(self, image: torch.Tensor) -> torch.Tensor:
+        """Intensities ``(N, C, z, y, x)`` on the working grid, without neighbouring slices."""
+        ends = self.plan.slice_reach * self.plan.working_factor[0]
+        own = image[:, :, ends : image.shape[2] - ends]
+        return network_input(own, None, self.plan.working_factor, subvoxel=False)
 
     def go_low(self) -> None:
         """Compute in bfloat16 from now on, unless that was given up already."""

@@ -310,6 +310,7 @@ class _Run:
     def _refer(self) -> None:
         """Let batch statistics and class frequencies be those of the paint as it is now."""
         plan, state = self._plan, self._state
+        state.sparse = self._paint.sparse
         state.refer(self._paint.sampler(seed=plan.seed + 1))
         corrects = plan.frequencies and self._paint.partial
         self._correction.refer(self._paint.sampler(seed=plan.seed + 2) if corrects else None, state)
