@@ -88,3 +88,31 @@ def test_other_axes_are_used_where_voxels_are_about_cubic(
 def test_a_slow_processor_gets_a_narrower_network(wishes: dict, slow: bool, width: int) -> None:
     facts = Facts(shape=(20, 512, 512), slow=slow)
     assert resolve_plan(TrainSettings(**wishes), facts).network.encoder[0] == (width, width)
+
+
+@pytest.mark.parametrize(
+    ("shape", "anisotropy", "wished", "planar"),
+    [
+        ((64, 128, 128), 1.0, None, False),
+        ((64, 512, 512), 6.0, None, False),  # cells of 2 x 2 pixels are twice as wide
+        ((64, 128, 128), 5.0, None, True),
+        ((4, 128, 128), 1.0, None, True),
+        ((64, 128, 128), 1.0, False, True),
+        ((64, 128, 128), 9.0, True, False),
+    ],
+)
+def test_features_look_across_slices_where_these_are_close(
+    shape: tuple[int, int, int], anisotropy: float, wished: bool | None, planar: bool
+) -> None:
+    wishes = TrainSettings(solid_features=wished)
+    plan = resolve_plan(wishes, Facts(shape=shape, anisotropy=anisotropy))
+    assert plan.features is not None
+    assert plan.features.planar == planar
+    assert (plan.features.reach == 0) == planar
+
+
+def test_papers_know_nothing_of_affinity() -> None:
+    facts = Facts(shape=(64, 128, 128))
+    assert resolve_plan(TrainSettings(preset="paper-3d"), facts).affinity == 0
+    assert resolve_plan(TrainSettings(), facts).affinity > 0
+    assert resolve_plan(TrainSettings(affinity=0), facts).affinity == 0

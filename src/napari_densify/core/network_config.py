@@ -15,7 +15,7 @@ Triple = tuple[int, int, int]
 
 # Standard deviations along Z, in slices: below the first a slice stands for itself, and
 # none is larger than the second. Filters are cut at so many of them.
-_THIN, _DEEP, _TRUNCATE = 0.5, 4.0, 3.0
+_THIN, _DEEP, _TRUNCATE = 0.5, 1.0, 3.0
 
 
 class FeatureConfig(Settings):
@@ -44,8 +44,9 @@ class FeatureConfig(Settings):
     def slice_sigma(self, sigma: float) -> float:
         """Return the deviation along Z of a scale, in slices; 0 where it is filtered in XY only.
 
-        The largest scales look no further than a few slices: more would have to be read
-        than it tells (0.001 mean IoU of a forest, with 4 slices against 14).
+        The largest scales look no further than the slices beside one: those further away
+        have to be read and kept, and tell little more. (Mean IoU of a forest over three
+        volumes: planar 0.670, at most 1 slice 0.697, 2 0.699, 4 0.701.)
         """
         wanted = 0.0 if self.planar else sigma / self.anisotropy
         return 0.0 if wanted < _THIN else min(wanted, _DEEP)

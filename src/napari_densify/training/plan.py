@@ -39,9 +39,9 @@ _WIDTH = 16
 # AVX2 alone that took 2.3 times the steps: 0.819 mean IoU over four volumes against 0.810,
 # 0.001 to 0.022 better on each (benchmarks.quality, densify beside densify:base_channels=16).
 _SHORT_S = 300.0
-# Between strokes. Against none, 120 s: nuclei 0.783 -> 0.819, FIB-SEM 0.747 -> 0.756, sandstone
-# 0.867 -> 0.873, ssTEM 0.511 -> 0.511; at 2 0.803, 0.758, 0.876, 0.503 (benchmarks.quality --paint
-# strokes --methods densify densify:affinity=0 densify:affinity=2).
+# Between strokes. Mean IoU after 120 s without it, at 2, at 5, one seed each: nuclei 0.783, 0.803,
+# 0.819; FIB-SEM 0.747, 0.758, 0.756; sandstone 0.867, 0.876, 0.873; ssTEM 0.511, 0.503, 0.511
+# (benchmarks.quality --paint strokes --methods densify densify:affinity=0 densify:affinity=2).
 _AFFINITY = 5.0
 _LARGE = 256  # voxels a side from which on planes are computed on cells
 # Distance over width of working cells up to which features look across slices, and how
