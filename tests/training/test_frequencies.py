@@ -14,8 +14,9 @@ from napari_densify.training.frequencies import (
     learned_frequencies,
     windows,
 )
-from napari_densify.training.plan import Facts, resolve_plan, spec_from_plan
+from napari_densify.training.plan import Facts, resolve_plan
 from napari_densify.training.sampler import PatchSampler
+from napari_densify.training.spec import spec_from_plan
 
 
 def answers(true: tuple[float, ...], learned: np.ndarray, count: int = 20_000) -> np.ndarray:

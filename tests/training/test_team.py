@@ -14,8 +14,9 @@ import torch
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
-from napari_densify.training.plan import Facts, resolve_plan, spec_from_plan
+from napari_densify.training.plan import Facts, resolve_plan
 from napari_densify.training.sampler import Batch
+from napari_densify.training.spec import spec_from_plan
 from napari_densify.training.state import TrainingState
 from napari_densify.training.team import Team, local_device
 

@@ -1,10 +1,10 @@
 """Multiscale features: smoothed intensity, edges and Hessian eigenvalues.
 
 The features that ilastik made familiar. Planar ones are computed slice by slice, so that
-the anisotropy of a stack does not matter. Others look at the slices around, as far as
-their scale reaches: the plane is smoothed along Z too, edges are those of all three axes,
-and the second derivative along Z stands beside the eigenvalues in the plane. Forests
-classify them voxel by voxel; the network gets them as input channels beside the image.
+the anisotropy of a stack does not matter. Others look at the slices around: the plane is
+smoothed along Z too, edges are those of all three axes, and the second derivative along Z
+stands beside the eigenvalues in the plane. Forests classify them voxel by voxel; the
+network gets them as input channels beside the image.
 """
 
 from __future__ import annotations
@@ -113,7 +113,6 @@ def each_plane(
         Planes computed at once; all cores by default.
     """
     inner = inner or (slice(0, image.shape[1]), slice(0, image.shape[2]))
-
     depth = 2 * config.reach + 1
 
     def fill(z: int) -> None:

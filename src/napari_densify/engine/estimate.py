@@ -66,8 +66,9 @@ def estimate_prediction(volume: Volume, *, ahead: bool = False) -> dict[str, Any
     from napari_densify.networks import build_network
     from napari_densify.training.cost import estimate_cost
     from napari_densify.training.facts import gather_facts
-    from napari_densify.training.plan import resolve_plan, spec_from_plan
+    from napari_densify.training.plan import resolve_plan
     from napari_densify.training.rehearsal import rehearse_ahead
+    from napari_densify.training.spec import spec_from_plan
 
     device = select_device()
     facts = gather_facts([volume], {1: 1, 2: 1}, device.type)

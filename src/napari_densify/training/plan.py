@@ -16,7 +16,7 @@ from napari_densify.core.settings import (
     Triple,
 )
 from napari_densify.inference.inputs import input_channels
-from napari_densify.networks import receptive_radius, valid_margin
+from napari_densify.networks import valid_margin
 from napari_densify.training.presets import Preset, find_preset
 from napari_densify.training.recipe import (
     Recipe,
@@ -39,9 +39,8 @@ _WIDTH = 16
 # AVX2 alone that took 2.3 times the steps: 0.819 mean IoU over four volumes against 0.810,
 # 0.001 to 0.022 better on each (benchmarks.quality, densify beside densify:base_channels=16).
 _SHORT_S = 300.0
-# Between strokes. Mean IoU after 120 s without it, at 2, at 5, one seed each: nuclei 0.783, 0.803,
-# 0.819; FIB-SEM 0.747, 0.758, 0.756; sandstone 0.867, 0.876, 0.873; ssTEM 0.511, 0.503, 0.511
-# (benchmarks.quality --paint strokes --methods densify densify:affinity=0 densify:affinity=2).
+# Between strokes: benchmarks.quality --paint strokes --methods densify densify:affinity=0
+# measures what it is worth.
 _AFFINITY = 5.0
 _LARGE = 256  # voxels a side from which on planes are computed on cells
 # Distance over width of working cells up to which features look across slices, and how
@@ -374,34 +373,3 @@ def _dimensions(plan: TrainPlan) -> str:
     if flat == len(plan.network.kernels):
         return "slice by slice"
     return f"2D on the {flat} finest levels" if flat else "3D throughout"
-
-
-def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
-    """Describe a model as its file will."""
-    return ModelSpec(
-        network=plan.network,
-        working_factor=plan.working_factor,
-        subvoxel=plan.subvoxel,
-        neighbours=plan.neighbours,
-        neighbour_step=plan.neighbour_step,
-        features=plan.features,
-        patch=plan.patch,
-        context=_context(plan),
-        planar=plan.patch[0] == 1 or all(k[0] == 1 for k in plan.network.kernels),
-        mirrors=plan.mirrors,
-        forest=plan.forest,
-        triplanar=plan.triplanar,
-        **known,
-    )
-
-
-def _context(plan: TrainPlan) -> Triple:
-    """Halo on the working grid: most of what the network can see, not all of it."""
-    around = plan.network.slice_context
-    if plan.network.padding == "valid":
-        z, y, x = valid_margin(plan.network)
-        return z + around, y, x
-    if plan.preset in ("auto", "fast"):
-        return plan.slice_reach if plan.patch[0] == 1 else max(2, plan.patch[0] // 2), 32, 32
-    z, y, x = receptive_radius(plan.network)
-    return min(z, max(around, plan.patch[0] // 2)), min(y, 64), min(x, 64)

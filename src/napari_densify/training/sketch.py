@@ -19,7 +19,8 @@ from napari_densify.networks import build_network
 from napari_densify.training.facts import gather_facts
 from napari_densify.training.live import LivePreview
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
-from napari_densify.training.plan import resolve_plan, spec_from_plan
+from napari_densify.training.plan import resolve_plan
+from napari_densify.training.spec import spec_from_plan
 
 __all__ = ["Sketcher", "painted_classes"]
 

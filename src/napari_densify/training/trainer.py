@@ -33,7 +33,7 @@ from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
 from napari_densify.training.notices import TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
-from napari_densify.training.plan import Facts, large_planes, resolve_plan, spec_from_plan
+from napari_densify.training.plan import Facts, large_planes, resolve_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
 from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
@@ -45,6 +45,7 @@ from napari_densify.training.snapshot import (
     snapshot_path,
     stored_precision,
 )
+from napari_densify.training.spec import spec_from_plan
 from napari_densify.training.state import TrainingState
 from napari_densify.training.teacher import fit_forest
 from napari_densify.training.team import Team, local_device
