@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_densify.classical import preview_slice
 from napari_densify.plugin.layers import find_layer, grid_of
+from napari_densify.plugin.pictures import DIVIDER
 from napari_densify.plugin.score_table import ScoreTable, columns_of, read_table
 
 ROWS = [
@@ -140,6 +141,25 @@ def test_flicker_shows_one_at_a_time_and_gives_back(hands, compare, results, wai
     wait_for(lambda: (wrong.visible, truth.visible) == (False, True))
     hands.click(panel.buttons["flicker"])
     assert [layer.visible for layer in hands.bench.canvas.viewer.layers] == before
+
+
+def test_swipe_follows_its_slider_and_gives_back(hands, compare, results):
+    truth, wrong = results
+    panel, viewer = compare.pictures, hands.bench.canvas.viewer
+    panel.first.setCurrentIndex(panel.first.findText("wrong"))
+    panel.second.setCurrentIndex(panel.second.findText("truth"))
+    before = [layer.visible for layer in viewer.layers]
+    hands.click(panel.buttons["swipe"])
+    width = truth.data.shape[2]
+    for share in (0.5, 0.25):
+        panel.swipe.setValue(round(share * panel.swipe.maximum()))
+        shown, line = np.asarray(find_layer(viewer, "picture", "swipe").data), round(share * width)
+        np.testing.assert_array_equal(shown[..., :line], wrong.data[..., :line])
+        assert (shown[..., line] == DIVIDER).all()
+        np.testing.assert_array_equal(shown[..., line + 1 :], truth.data[..., line + 1 :])
+    hands.click(panel.buttons["swipe"])
+    assert find_layer(viewer, "picture", "swipe") is None
+    assert [layer.visible for layer in viewer.layers] == before
 
 
 def test_contours(hands, compare, results):

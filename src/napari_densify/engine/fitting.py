@@ -65,12 +65,12 @@ def fit(volume: Volume, spec: ModelSpec, settings: PredictSettings) -> Fitted:
     ):
         notices.append(
             f"{said}: they are rescaled to the same mean and deviation "
-            "(--set intensities=model takes them as they are)"
+            "(the setting intensities=model takes them as they are)"
         )
     if settings.rescale:
         return _rescaled(volume, spec, settings, notices)
     if said := spacing_difference(spec, volume):
-        notices.append(f"{said}; --set rescale=true predicts at that size")
+        notices.append(f"{said}; the setting rescale=true predicts at that size")
     return Fitted(volume, spec, settings, tuple(notices))
 
 

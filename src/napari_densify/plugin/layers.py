@@ -7,7 +7,7 @@ the selection, the mode, the slice, the camera or a stroke under way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,7 +38,9 @@ _RETRY_MS = 40
 _CLEAR = np.zeros(4, np.float32)
 
 
-def class_colormap(classes: ClassTable, *, dense: bool) -> DirectLabelColormap:
+def class_colormap(
+    classes: ClassTable, *, dense: bool, more: Mapping[int, str] | None = None
+) -> DirectLabelColormap:
     """Colours of the classes, shared by paint and predictions.
 
     Parameters
@@ -47,8 +49,10 @@ def class_colormap(classes: ClassTable, *, dense: bool) -> DirectLabelColormap:
         Class table.
     dense
         True for predictions: there the background class is transparent.
+    more
+        Colours of values that are no classes.
     """
-    colors: dict[int | None, Any] = {None: _CLEAR, 0: _CLEAR}
+    colors: dict[int | None, Any] = {None: _CLEAR, 0: _CLEAR} | dict(more or {})
     for row in classes.classes:
         colors[row.value] = _CLEAR if dense and row.background else row.color
     return DirectLabelColormap(color_dict=colors)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DIFFERENT", "ONLY_FIRST", "ONLY_SECOND", "Difference", "SliceOf", "Swiped"]
+__all__ = ["DIFFERENT", "DIVIDER", "ONLY_FIRST", "ONLY_SECOND", "Difference", "SliceOf", "Swiped"]
 
 ONLY_FIRST, ONLY_SECOND, DIFFERENT = 1, 2, 3
+# The line between two results: no class has the largest code.
+DIVIDER = np.iinfo(np.uint16).max
 """Codes of a difference: a class is in the first alone, in the second alone; classes differ."""
 
 
@@ -57,17 +59,20 @@ class Swiped:
     Parameters
     ----------
     first, second
-        Class codes ``(Z, Y, X)``.
+        Class codes ``(Z, Y, X)``, below ``DIVIDER``.
     axis, line
         Voxels below ``line`` along this axis are of the first.
+    width
+        Voxels from ``line`` on that are ``DIVIDER``, so that one sees where it is.
     """
 
     ndim = 3
 
-    def __init__(self, first: Any, second: Any, *, axis: int, line: int) -> None:
-        self.first, self.second, self.axis, self.line = first, second, axis, line
+    def __init__(self, first: Any, second: Any, *, axis: int, line: int, width: int = 0) -> None:
+        self.first, self.second = first, second
+        self.axis, self.line, self.width = axis, line, width
         self.shape = tuple(first.shape)
-        self.dtype = np.promote_types(first.dtype, second.dtype)
+        self.dtype = np.dtype(np.uint16)
         if tuple(second.shape) != self.shape:
             raise ValueError(f"shapes {self.shape} and {tuple(second.shape)} differ")
 
@@ -76,12 +81,13 @@ class Swiped:
         wanted = key if isinstance(key, tuple) else (key,)
         wanted += (slice(None),) * (3 - len(wanted))
         numbers = [np.arange(n)[k] for n, k in zip(self.shape, wanted, strict=True)]
-        before = numbers[self.axis] < self.line
-        a, b = (np.asarray(source[key]).astype(self.dtype) for source in (self.first, self.second))
-        if np.ndim(before):
+        place = numbers[self.axis]
+        if np.ndim(place):
             behind = sum(np.ndim(n) > 0 for n in numbers[self.axis + 1 :])
-            before = before.reshape(-1, *[1] * behind)
-        return np.where(before, a, b)
+            place = place.reshape(-1, *[1] * behind)
+        a, b = (np.asarray(source[key]).astype(self.dtype) for source in (self.first, self.second))
+        after = np.where(place < self.line + self.width, self.dtype.type(DIVIDER), b)
+        return np.where(place < self.line, a, after)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> npt.NDArray[Any]:
         """All of it, for those who ask for an array."""

@@ -17,13 +17,15 @@ from napari_densify.plugin.layers import (
     place_like,
     protect,
 )
-from napari_densify.plugin.pictures import Swiped
+from napari_densify.plugin.pictures import DIVIDER, Swiped
 from napari_densify.plugin.view import axes_on_screen
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["Swipe"]
 
 _STEPS = 1000
+# Share of the length across that the line between the two takes.
+_LINE = 1 / 300
 
 
 class Swipe(QSlider):
@@ -62,11 +64,12 @@ class Swipe(QSlider):
         for layer in self._before:
             layer.visible = False
         canvas = self.bench.canvas
+        classes = self.bench.session.classes
         shown = Labels(
             self._array(first, second),
             name=f"{first.name} | {second.name}",
             opacity=0.5,
-            colormap=class_colormap(self.bench.session.classes, dense=True),
+            colormap=class_colormap(classes, dense=True, more={DIVIDER: "white"}),
             **place_like(canvas.image_layer, self.bench.session.require_project().spacing),
         )
         mark_layer(shown, "picture", "swipe")
@@ -101,7 +104,8 @@ class Swipe(QSlider):
         length = self.bench.session.shape[axis]
         line = round(self.value() / _STEPS * length)
         arrays = [layer.data[0] if layer.multiscale else layer.data for layer in (first, second)]
-        return Swiped(arrays[0], arrays[1], axis=axis, line=line)
+        width = max(1, round(_LINE * length))
+        return Swiped(arrays[0], arrays[1], axis=axis, line=line, width=width)
 
     def _move(self, *_: Any) -> None:
         layer = self.layer

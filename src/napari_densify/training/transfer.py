@@ -57,7 +57,7 @@ def differences(init: LoadedModel, spec: ModelSpec, fresh: list[str]) -> list[st
             factors = ",".join(str(max(1, round(w / r))) for w, r in grid)
             found.append(
                 f"voxels of {_size(new)} nm, but the first model was trained on {_size(old)} nm; "
-                f"--set working_factor={factors} brings them closer"
+                f"the setting working_factor={factors} brings them closer"
             )
     if spec.intensity and (said := intensity_difference(init.spec.intensity, spec.intensity)):
         found.append(f"{said}: they are rescaled to the same mean and deviation")
