@@ -41,6 +41,7 @@ def predict(
     edge: int, blocks: int, base: int, threads: int | None, limit_s: float
 ) -> dict[str, Any]:
     """Predict in this process; peak memory, voxels, seconds."""
+    from napari_densify.classical.features import feature_names
     from napari_densify.core.control import JobControl
     from napari_densify.core.labels import ClassTable
     from napari_densify.core.settings import PredictSettings, TrainSettings
@@ -56,9 +57,10 @@ def predict(
     # The plan of a large cubic volume, whatever the edge: it is the same model each time.
     facts = Facts(shape=(1024, 1024, 1024), classes=2)
     plan = resolve_plan(TrainSettings(base_channels=base), facts)
+    features = len(feature_names(plan.features)) if plan.features else 0
     spec = spec_from_plan(
         plan, classes=ClassTable.default(), spacing=volume.spacing, spacing_known=False,
-        image_channels=1, feature_offset=(0.0,) * 20, feature_gain=(1.0,) * 20,
+        image_channels=1, feature_offset=(0.0,) * features, feature_gain=(1.0,) * features,
     )  # fmt: skip
     network = build_network(plan.network).eval()
     settings = PredictSettings(device="cpu", mirrors=1, threads=threads)

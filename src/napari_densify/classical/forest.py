@@ -64,7 +64,8 @@ class ForestParameters(Settings):
     features: Literal["2d", "3d"] = Field(
         "2d",
         title="Features",
-        description="Of each slice by itself, or along all three axes by the voxel size (slower)",
+        description="Of each slice by itself, or along all three axes by the voxel size (slower; "
+        "better where slices are close, worse where they are not)",
     )
     sigmas: tuple[float, ...] = Field(
         FeatureConfig().sigmas,
