@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from napari_densify.core.blocks import Region, region_shape
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import TrainSettings
+from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import class_scores
 from napari_densify.training.crops import Crop
 from napari_densify.training.frequencies import (
+    class_shift,
     estimate_frequencies,
+    expected_frequencies,
     learned_frequencies,
     windows,
 )
@@ -63,6 +67,33 @@ def test_learned_frequencies_are_those_of_weighted_paint_and_its_guide() -> None
     np.testing.assert_allclose(even, [0.5, 0.5], atol=1e-6)
     guided = learned_frequencies(sampler(teacher=True), 4, torch.tensor([1.0, 2.0]), 1.0)
     np.testing.assert_allclose(guided, [0.625, 0.375], atol=1e-3)
+
+
+def test_the_guide_expects_what_it_answers_on_painted_slices() -> None:
+    crops = sampler(teacher=True).crops
+    np.testing.assert_allclose(expected_frequencies(crops), [0.75, 0.25], atol=1e-3)
+    assert expected_frequencies(sampler(teacher=False).crops) is None
+
+
+class Unsure:
+    """A predictor that has seen a class only where it is easy, and names it nowhere."""
+
+    volume = Volume(np.zeros((4, 32, 32), np.uint8))
+    spec = ModelSpec.model_construct(planar=True)
+
+    def predict_region(self, region: Region) -> np.ndarray:
+        return np.stack([np.full(region_shape(region), p, np.float32) for p in (0.98, 0.02)])
+
+
+def test_no_class_is_made_rarer_than_the_guide_expects() -> None:
+    learned = np.array([0.6, 0.4])
+    free = class_shift([Unsure()], learned, seed=0)
+    assert free[1] < -1.5
+    held = class_shift([Unsure()], learned, seed=0, expected=np.array([0.8, 0.2]))
+    share = 0.2 / (0.2 + 0.98)  # what is left of the guide's 0.2 beside the network's 0.98
+    assert held[1] == pytest.approx(np.log(share / learned[1]) + 0.5, abs=0.02)
+    rare = class_shift([Unsure()], learned, seed=0, expected=np.array([0.9, 0.001]))
+    assert rare[1] == pytest.approx(free[1])
 
 
 @pytest.mark.parametrize("planar", [True, False])

@@ -5,8 +5,10 @@ learned from them expects as many voxels of either. How frequent the classes of 
 follows from the network's own answers on it, by expectation maximisation, and corrects them
 in turn (Saerens, Latinne & Decaestecker 2002, Neural Computation 14:21). Strokes differ from
 other voxels in more than that: small corrections are as often wrong as right, large ones are
-right, so each is made smaller by what is doubtful. Whole slices need none: what is painted
-there is as frequent as it is.
+right, so each is made smaller by what is doubtful. And a network that was shown a membrane
+only where it is thick takes it for rare: no class is made rarer than the forest that guides
+between the strokes expects it to be. Whole slices need none: what is painted there is as
+frequent as it is.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from napari_densify.core.blocks import Region
 from napari_densify.core.normalisation import Intensity
 from napari_densify.core.settings import Triple
 from napari_densify.inference.predictor import Predictor
+from napari_densify.training.crops import Crop
 from napari_densify.training.paint import TrainingSource
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.state import TrainingState
@@ -31,6 +34,7 @@ __all__ = [
     "FrequencyCorrection",
     "class_shift",
     "estimate_frequencies",
+    "expected_frequencies",
     "learned_frequencies",
     "windows",
 ]
@@ -87,6 +91,20 @@ def learned_frequencies(
     return found
 
 
+def expected_frequencies(crops: Sequence[Crop]) -> Row | None:
+    """Frequencies ``(K,)`` of the classes on painted slices, as their guide sees them; or None."""
+    totals = [
+        crop.teacher.sum((1, 2, 3), dtype=torch.float64)
+        for crop in crops
+        if crop.teacher is not None
+    ]
+    total = sum(totals, torch.zeros(1, dtype=torch.float64))
+    if not total.any():
+        return None
+    found: Row = (total / total.sum()).numpy()
+    return found
+
+
 def estimate_frequencies(probabilities: npt.NDArray[np.floating], learned: Row) -> Row:
     """Frequencies of the classes by expectation maximisation.
 
@@ -110,7 +128,9 @@ def estimate_frequencies(probabilities: npt.NDArray[np.floating], learned: Row) 
     return mixed
 
 
-def class_shift(predictors: Sequence[Predictor], learned: Row, *, seed: int) -> tuple[float, ...]:
+def class_shift(
+    predictors: Sequence[Predictor], learned: Row, *, seed: int, expected: Row | None = None
+) -> tuple[float, ...]:
     """Ask networks bound to volumes, and return what is to be added to each class's logit.
 
     Parameters
@@ -121,6 +141,9 @@ def class_shift(predictors: Sequence[Predictor], learned: Row, *, seed: int) -> 
         Frequencies ``(K,)`` that it learned with.
     seed
         Of the places that are looked at.
+    expected
+        Frequencies ``(K,)`` that the guide expects, if there is one: no class is taken to be
+        rarer.
 
     Returns
     -------
@@ -136,6 +159,9 @@ def class_shift(predictors: Sequence[Predictor], learned: Row, *, seed: int) -> 
     if not answers:
         return ()
     found = estimate_frequencies(np.concatenate(answers, 1, dtype=np.float64), learned)
+    if expected is not None:
+        found = np.maximum(found, expected)
+        found /= found.sum()
     ratio = np.log(found / learned)
     clear = np.sign(ratio) * np.maximum(np.abs(ratio) - _DOUBTFUL, 0)
     return tuple(float(v) for v in clear) if clear.any() else ()
@@ -169,6 +195,7 @@ class FrequencyCorrection:
     ) -> None:
         self._sources, self._intensities, self._shown = sources, intensities, shown
         self._learned: Row | None = None
+        self._expected: Row | None = None
         self._next = float(_FIRST)
         self.seconds = 0.0  # that the last one took
 
@@ -180,6 +207,7 @@ class FrequencyCorrection:
             state.spec = state.spec.model_copy(update={"class_shift": ()})
             return
         self._learned = learned_frequencies(sampler, plan.batch, state.weights, plan.guidance)
+        self._expected = expected_frequencies(sampler.crops)
 
     def due(self, step: int) -> bool:
         """Whether it is time, if it isn't the end."""
@@ -199,7 +227,9 @@ class FrequencyCorrection:
             )
             for source, intensity in zip(self._sources, self._intensities, strict=True)
         ]  # fmt: skip
-        shift = class_shift(predictors, self._learned, seed=state.plan.seed)
+        shift = class_shift(
+            predictors, self._learned, seed=state.plan.seed, expected=self._expected
+        )
         state.spec = spec.model_copy(update={"class_shift": shift})
         self._next = 2 * state.step if self._shown else math.inf
         self.seconds = time.monotonic() - began

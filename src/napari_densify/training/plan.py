@@ -40,8 +40,8 @@ _WIDTH = 16
 # 0.001 to 0.022 better on each (benchmarks.quality, densify beside densify:base_channels=16).
 _SHORT_S = 300.0
 # Between strokes: benchmarks.quality --paint strokes --methods densify densify:affinity=0
-# measures what it is worth.
-_AFFINITY = 5.0
+# measures what it is worth. More of it wipes out membranes that are hardly painted.
+_AFFINITY = 2.0
 _LARGE = 256  # voxels a side from which on planes are computed on cells
 # Distance over width of working cells up to which features look across slices, and how
 # many slices there must be.
