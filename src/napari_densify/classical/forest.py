@@ -65,7 +65,7 @@ class ForestParameters(Settings):
         "2d",
         title="Features",
         description="Of each slice by itself, or along all three axes by the voxel size (slower; "
-        "better where slices are close, worse where they are not)",
+        "mostly better where slices are close)",
     )
     sigmas: tuple[float, ...] = Field(
         FeatureConfig().sigmas,

@@ -10,9 +10,10 @@ import numpy.typing as npt
 __all__ = ["DIFFERENT", "DIVIDER", "ONLY_FIRST", "ONLY_SECOND", "Difference", "SliceOf", "Swiped"]
 
 ONLY_FIRST, ONLY_SECOND, DIFFERENT = 1, 2, 3
-# The line between two results: no class has the largest code.
-DIVIDER = np.iinfo(np.uint16).max
 """Codes of a difference: a class is in the first alone, in the second alone; classes differ."""
+
+DIVIDER = np.iinfo(np.uint16).max
+"""Code of the line between two results: no class has the largest one."""
 
 
 class Difference:

@@ -182,10 +182,9 @@ class _Run:
         facts = gather_facts(volumes, self._counts, self._device.type)
         facts = facts.model_copy(update={"fine": self._needs_voxels(facts)})
         known = self._init.spec if self._init else None
-        self._plan = resolve_plan(self._settings, facts, known)
+        plan = self._plan = resolve_plan(self._settings, facts, known)
         painted = painted_slices([s.annotations for s in self._sources])
-        cost = estimate_cost(self._plan, facts, painted, device=self._device)
-        plan = self._plan
+        cost = estimate_cost(plan, facts, painted, device=self._device)
         yield Plan(explanation=plan.explanation, plan=plan.model_dump(mode="json"), cost=cost)
         if not cost.fits:
             yield Notice(level="warning", message=TOO_LARGE)
