@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from napari_densify.cli import run as cli
-from napari_densify.cli.display import Display, say_duration
+from napari_densify.cli.display import Display
 from napari_densify.core import events as say
 from napari_densify.core.errors import InputError
 from napari_densify.core.requests import InfoRequest
@@ -163,10 +163,3 @@ def test_bar_with_eta_on_a_terminal():
     text = show(say.Progress(done=1, total=4, unit="training", eta_s=75), terminal=True)
     assert "25%" in text
     assert "1 min 15 s left" in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(5, "5 s"), (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
-)
-def test_durations_as_people_say_them(seconds, said):
-    assert say_duration(seconds) == said

@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from napari_densify.core import events as say
+from napari_densify.core.durations import say_duration
 
-__all__ = ["Display", "say_duration"]
+__all__ = ["Display"]
 
 _PLAIN_EVERY_S = 10.0
 _PLAIN_WIDTH = 120
@@ -130,13 +131,3 @@ def _say_score(event: say.HeldOutScore) -> str:
     if event.interval is not None:
         sure = f"90 %: {event.interval[0]:.2f} to {event.interval[1]:.2f}"
     return f"held-out Dice {event.mean_dice:.3f} ({sure}; {classes}) at step {event.step}"
-
-
-def say_duration(seconds: float) -> str:
-    """Duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from napari_densify.cli.display import say_duration
+from napari_densify.core.durations import say_duration
 
 __all__ = [
     "show_augmentation",

@@ -6,7 +6,8 @@ from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QApplication, QLabel
 
-from napari_densify.plugin.jobs import Job, say_duration
+from napari_densify.core.durations import say_duration
+from napari_densify.plugin.jobs import Job
 from napari_densify.plugin.session import Session
 
 __all__ = ["Activity"]

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from napari_densify.core.durations import say_duration
 from napari_densify.core.events import Event, HeldOutScore, Plan, Progress, Started, StepDone
 
-__all__ = ["Job", "TrainingLog", "say_duration", "update_job"]
+__all__ = ["Job", "TrainingLog", "update_job"]
 
 TITLES = {
     "train": "Training",
@@ -129,13 +130,3 @@ def update_job(job: Job, event: Event) -> Job:
             )
         case _:
             return job
-
-
-def say_duration(seconds: float) -> str:
-    """Duration as people say it: ``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

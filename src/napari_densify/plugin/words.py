@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from napari_densify.core.durations import say_duration
 from napari_densify.core.events import HeldOutScore, TrainingCost
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
-from napari_densify.plugin.jobs import say_duration
 
 __all__ = [
     "say_bytes",
