@@ -1,7 +1,7 @@
 """Go through the dock as a user does, on the bundled volume, and photograph every step.
 
-Run it under a display, for example ``xvfb-run -a -s "-screen 0 1600x1000x24" python
-benchmarks/gui_tour.py docs/images``. Strokes are made with mouse events on the canvas,
+Run it under a display, for example ``xvfb-run -a -s "-screen 0 1600x1000x24" python -m
+benchmarks.gui_tour docs/images``. Strokes are made with mouse events on the canvas,
 on four slices; the Dice on all the others is printed.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import napari
@@ -21,6 +22,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from benchmarks.scenarios import inside_places
 from napari_densify.data import sample_files
 
 
@@ -84,14 +86,8 @@ class Tour:
         rng = np.random.default_rng(z)
         for value in np.unique(truth):
             layer.selected_label, layer.brush_size = int(value), 3
-            made = 0
-            for y, x in rng.permutation(np.argwhere(truth[z] == value)):
-                row = truth[z, max(0, y - 1) : y + 2, x : x + 12]
-                if row.shape == (3, 12) and (row == value).all():
-                    self.stroke([(y, i) for i in range(x + 1, x + 11, 2)])
-                    made += 1
-                if made == strokes:
-                    break
+            for y, x in islice(inside_places(truth[z], int(value), rng), strokes):
+                self.stroke([(y, i) for i in range(x + 1, x + 11, 2)])
 
 
 def main() -> None:

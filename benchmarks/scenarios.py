@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import binary_dilation
+from skimage.measure import label
+from skimage.morphology import skeletonize
 
 from napari_densify.core.volume import Volume
 from napari_densify.data import sample_files, sample_names
@@ -14,6 +18,7 @@ from napari_densify.data.synthetic import SYNTHETIC_KINDS, synthetic_volume
 from napari_densify.io import open_image, open_labels
 
 Labels = np.ndarray
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,9 @@ def strokes(truth: Labels, count: int, seed: int, *, share: float = 0.01) -> Lab
     Classes take turns, so a rare one gets as many strokes as a frequent one.
     """
     paint, random = np.zeros_like(truth), np.random.default_rng(seed)
-    for z in np.flatnonzero(full_slices(truth, count, seed).any((1, 2))):
+    for z in _painted(truth, count, seed):
         plane, out = truth[z], paint[z]
-        classes = np.unique(plane[plane > 0])
+        classes = _classes(plane)
         turn = 0
         while np.count_nonzero(out) < share * plane.size and turn < 5000:
             value = classes[turn % len(classes)]
@@ -165,6 +170,53 @@ def five_strokes(truth: Labels, count: int, seed: int) -> Labels:
     return strokes(truth, _five(count, truth), seed)
 
 
+def inside_strokes(truth: Labels, count: int, seed: int) -> Labels:
+    """Paint 12 strokes of a 3 voxel brush a class and slice, wholly inside the class.
+
+    Whoever keeps clear of borders paints a thin structure only where it is thick.
+    """
+    paint = np.zeros_like(truth)
+    for z in _painted(truth, _five(count, truth), seed):
+        for value in _classes(truth[z]):
+            places = inside_places(truth[z], value, np.random.default_rng([seed, z]))
+            for y, x in islice(places, 12):
+                paint[z, y - 1 : y + 2, x : x + 11] = value
+    return paint
+
+
+def inside_places(plane: Labels, value: int, random: np.random.Generator) -> Iterator[Place]:
+    """Where a stroke of 3 x 11 voxels to the right fits into a class, in random order."""
+    for y, x in random.permutation(np.argwhere(plane == value)).tolist():
+        around = plane[max(0, y - 1) : y + 2, x : x + 12]
+        if around.shape == (3, 12) and (around == value).all():
+            yield y, x
+
+
+def scribbles(truth: Labels, count: int, seed: int) -> Labels:
+    """Paint 6 scribbles a class and slice along its middle line, 3 voxels wide, up to 21 long."""
+    paint, random = np.zeros_like(truth), np.random.default_rng(seed)
+    for z in _painted(truth, _five(count, truth), seed):
+        for value in _classes(truth[z]):
+            middle = skeletonize(truth[z] == value)
+            for y, x in random.permutation(np.argwhere(middle))[:6].tolist():
+                box = (slice(max(0, y - 10), y + 11), slice(max(0, x - 10), x + 11))
+                pieces = label(middle[box], connectivity=2)
+                piece = pieces == pieces[y - box[0].start, x - box[1].start]
+                wide = binary_dilation(piece, np.ones((3, 3))) & (truth[z][box] == value)
+                paint[z][box][wide] = value
+    return paint
+
+
+def _painted(truth: Labels, count: int, seed: int) -> list[int]:
+    found: list[int] = np.flatnonzero(full_slices(truth, count, seed).any((1, 2))).tolist()
+    return found
+
+
+def _classes(plane: Labels) -> list[int]:
+    found: list[int] = np.unique(plane[plane > 0]).tolist()
+    return found
+
+
 def _five(count: int, truth: Labels) -> int:
     return max(count, min(5, len(truth) // 2))
 
@@ -173,6 +225,8 @@ PAINT: dict[str, Callable[..., Labels]] = {
     "slices": full_slices,
     "planes": three_planes,
     "strokes": five_strokes,
+    "inside": inside_strokes,
+    "scribbles": scribbles,
     "five": five_slices,
 }
 

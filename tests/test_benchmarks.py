@@ -28,7 +28,7 @@ from napari_densify.core.settings import (  # noqa: E402
 def truth():
     labels = np.ones((20, 120, 120), np.uint8)
     labels[:, 30:90, 30:90] = 2
-    labels[:, 5:14, 5:14] = 3
+    labels[:, 5:14, 5:24] = 3
     return labels
 
 

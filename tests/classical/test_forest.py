@@ -61,13 +61,13 @@ def test_as_paint_grows_only_new_slices_are_looked_at(stack, monkeypatch):
 
     volume, _, paint = stack
     looked = []
-    compute = source.compute_features
+    compute = source.slab_features
 
-    def counted(image, config):
+    def counted(image, config, **options):
         looked.append(image.shape)
-        return compute(image, config)
+        return compute(image, config, **options)
 
-    monkeypatch.setattr(source, "compute_features", counted)
+    monkeypatch.setattr(source, "slab_features", counted)
     few = paint.copy()
     few[5] = 0
     memory = {}
@@ -85,30 +85,6 @@ def test_as_paint_grows_only_new_slices_are_looked_at(stack, monkeypatch):
     assert len(looked) == 1
     (fresh,) = preview_slice("random_forest", volume, 4, annotations=paint)
     np.testing.assert_array_equal(grown, fresh)
-
-
-@pytest.mark.parametrize("spacing", [(5.0, 5.0, 5.0), (20.0, 5.0, 5.0)])
-def test_features_in_3d_are_what_numpy_and_scipy_say(spacing, rng):
-    from scipy import ndimage
-
-    from napari_densify.classical.features3d import compute_volume_features
-
-    image = rng.normal(0, 1, (9, 12, 14)).astype(np.float32)
-    found = compute_volume_features(image, sigmas=(1.5,), spacing=spacing)
-    steps = [spacing[2] / s for s in spacing]
-    smooth = ndimage.gaussian_filter(image, [1.5 * s for s in steps])
-    inner = (slice(2, -2),) * 3
-    slopes = np.stack([s * g for s, g in zip(steps, np.gradient(smooth), strict=True)])
-    hessian = np.stack(
-        [[s * h for s, h in zip(steps, np.gradient(g), strict=True)] for g in slopes]
-    )
-    values = np.linalg.eigvalsh(np.moveaxis(hessian, (0, 1), (-2, -1)))
-    np.testing.assert_allclose(found[0][inner], smooth[inner], atol=1e-5)
-    edge = 1.5 * np.sqrt((slopes**2).sum(0))
-    np.testing.assert_allclose(found[1][inner], edge[inner], atol=1e-4)
-    for row, number in ((2, 2), (3, 0)):
-        expected = 1.5**2 * values[..., number]
-        np.testing.assert_allclose(found[row][inner], expected[inner], atol=1e-3)
 
 
 def test_a_forest_in_3d(stack, monkeypatch):

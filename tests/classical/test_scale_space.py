@@ -13,9 +13,9 @@ SHAPES = [(1, 1, 1), (1, 1, 9), (2, 3, 5), (1, 17, 40), (1, 45, 70), (2, 160, 97
 CONFIGS = [
     FeatureConfig(),
     FeatureConfig(sigmas=(1.0, 7.0, 28.0), kinds=("hessian", "intensity")),
-    FeatureConfig(planar=False),
-    FeatureConfig(planar=False, anisotropy=2.24),
-    FeatureConfig(planar=False, sigmas=(1.0, 7.0), kinds=("edges",)),
+    FeatureConfig(depth=2),
+    FeatureConfig(depth=2, anisotropy=2.24),
+    FeatureConfig(depth=1, sigmas=(1.0, 7.0), kinds=("edges",)),
 ]
 
 
@@ -54,13 +54,21 @@ def responses(grids: list[np.ndarray], sigma: float, config: FeatureConfig) -> l
     ]
     gy, gx = difference(smooth, 0), difference(smooth, 1)
     yy, xx, xy = difference(gy, 0), difference(gx, 1), difference(gy, 1)
-    mean, spread = (yy + xx) / 2, np.sqrt((yy - xx) ** 2 / 4 + xy**2)
     kinds = {
         "intensity": [smooth],
         "edges": [np.sqrt(sigma**2 * (gy**2 + gx**2) + sum(d**2 for d in deep[:1]))],
-        "hessian": [sigma**2 * (mean + spread), sigma**2 * (mean - spread), *deep[1:]],
+        "hessian": eigenvalues(sigma**2 * np.array([[yy, xy], [xy, xx]]), deep, sigma),
     }
     return [r for kind, found in kinds.items() if kind in config.kinds for r in found]
+
+
+def eigenvalues(plane: np.ndarray, deep: list[np.ndarray], sigma: float) -> list[np.ndarray]:
+    """Of the Hessian, from the largest to the smallest."""
+    matrix = plane
+    if deep:
+        zy, zx = (sigma * difference(deep[0], axis) for axis in (0, 1))
+        matrix = np.array([[deep[1], zy, zx], [zy, *plane[0]], [zx, *plane[1]]])
+    return list(np.moveaxis(np.linalg.eigvalsh(np.moveaxis(matrix, (0, 1), (2, 3))), 2, 0)[::-1])
 
 
 def difference(grid: np.ndarray, axis: int) -> np.ndarray:

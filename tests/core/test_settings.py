@@ -68,3 +68,9 @@ def test_bad_overrides_are_one_clear_line(pair, complaint):
         apply_overrides(TrainSettings(), [pair])
     assert "\n" not in str(caught.value)
     assert "--set" in str(caught.value)
+
+
+def test_models_of_earlier_versions_are_read_or_refused_in_words():
+    assert FeatureConfig.model_validate({"planar": True, "anisotropy": 1.0}) == FeatureConfig()
+    with pytest.raises(ValidationError, match="earlier version: train it again"):
+        FeatureConfig.model_validate({"planar": False, "anisotropy": 2.0})

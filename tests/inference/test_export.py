@@ -30,7 +30,7 @@ FLAT = {
 
 def model(kind: str) -> LoadedModel:
     torch.manual_seed(0)
-    configs = {"features": FeatureConfig(), "solid": FeatureConfig(planar=False, anisotropy=4.0)}
+    configs = {"features": FeatureConfig(), "solid": FeatureConfig(depth=2, anisotropy=4.0)}
     features = configs.get(kind)
     factor = (1, 2, 2) if features else (1, 1, 1)
     rows = len(feature_names(features)) if features else 0

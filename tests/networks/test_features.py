@@ -14,7 +14,7 @@ from napari_densify.networks.features import MultiscaleFeatures
     [
         FeatureConfig(),
         FeatureConfig(sigmas=(1.0, 7.0), kinds=("hessian", "intensity")),
-        FeatureConfig(sigmas=(1.0, 7.0), planar=False, anisotropy=3.0),
+        FeatureConfig(sigmas=(1.0, 7.0), depth=2, anisotropy=3.0),
     ],
 )
 def test_equal_to_the_numpy_features(config: FeatureConfig) -> None:

@@ -70,7 +70,7 @@ def test_features_across_slices_are_those_of_the_whole_volume() -> None:
     labels = np.zeros(image.shape, np.uint8)
     labels[3, :, :12], labels[3, :, 12:] = 1, 2
     volume, region = Volume(image), box(1, 6, 0, 24, 0, 24)
-    features = FeatureConfig(sigmas=(1.0, 1.6), planar=False)
+    features = FeatureConfig(sigmas=(1.0, 1.6), depth=1)
     known = {
         "intensity": measure_intensity(volume),
         "classes": ClassTable.from_values([1, 2]),

@@ -97,14 +97,14 @@ def test_a_slow_processor_gets_a_narrower_network(wishes: dict, slow: bool, widt
         ((64, 512, 512), 6.0, None, False),  # cells of 2 x 2 pixels are twice as wide
         ((64, 128, 128), 5.0, None, True),
         ((4, 128, 128), 1.0, None, True),
-        ((64, 128, 128), 1.0, False, True),
-        ((64, 128, 128), 9.0, True, False),
+        ((64, 128, 128), 1.0, 0, True),
+        ((64, 128, 128), 9.0, 2, False),
     ],
 )
 def test_features_look_across_slices_where_these_are_close(
-    shape: tuple[int, int, int], anisotropy: float, wished: bool | None, planar: bool
+    shape: tuple[int, int, int], anisotropy: float, wished: float | None, planar: bool
 ) -> None:
-    wishes = TrainSettings(solid_features=wished)
+    wishes = TrainSettings(feature_depth=wished)
     plan = resolve_plan(wishes, Facts(shape=shape, anisotropy=anisotropy))
     assert plan.features is not None
     assert plan.features.planar == planar

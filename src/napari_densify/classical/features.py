@@ -2,8 +2,8 @@
 
 The features that ilastik made familiar. Planar ones are computed slice by slice, so that
 the anisotropy of a stack does not matter. Others look at the slices around: the plane is
-smoothed along Z too, edges are those of all three axes, and the second derivative along Z
-stands beside the eigenvalues in the plane. Forests classify them voxel by voxel; the
+smoothed along Z too, and edges and eigenvalues are those of all three axes, so that a
+membrane is the same thing however it is cut. Forests classify them voxel by voxel; the
 network gets them as input channels beside the image.
 """
 
@@ -22,7 +22,7 @@ from threadpoolctl import ThreadpoolController
 from napari_densify.classical.scale_space import Strip, plane_responses
 from napari_densify.core.settings import FeatureConfig
 
-__all__ = ["compute_features", "each_plane", "feature_halo", "feature_names"]
+__all__ = ["compute_features", "each_plane", "feature_halo", "feature_names", "slab_features"]
 
 
 def feature_names(config: FeatureConfig) -> list[str]:
@@ -72,15 +72,33 @@ def compute_features(
     (20, 1, 32, 32)
     """
     config = config or FeatureConfig()
-    out = np.empty((len(feature_names(config)), *image.shape), dtype)
     reach = config.reach
     around = np.pad(image, ((reach, reach), (0, 0), (0, 0)), mode="reflect")
+    return slab_features(around, config, dtype=dtype, threads=threads)
+
+
+def slab_features(
+    image: npt.NDArray[Any],
+    config: FeatureConfig,
+    *,
+    inner: tuple[slice, slice] | None = None,
+    dtype: npt.DTypeLike = np.float32,
+    threads: int | None = None,
+) -> npt.NDArray[Any]:
+    """Compute the features ``(F, Z, Y, X)`` of a slab; for the parameters see :func:`each_plane`.
+
+    Only ``inner`` of its planes are in the result.
+    """
+    inner = inner or (slice(0, image.shape[1]), slice(0, image.shape[2]))
+    sides = (s.stop - s.start for s in inner)
+    depth = len(image) - 2 * config.reach
+    out = np.empty((len(feature_names(config)), depth, *sides), dtype)
 
     def store(z: int, strip: Strip) -> None:
         row, top, values = strip
         out[row, z, top : top + len(values)] = values
 
-    each_plane(around, config, store, threads=threads)
+    each_plane(image, config, store, inner=inner, threads=threads)
     return out
 
 
@@ -134,6 +152,6 @@ def _responses(config: FeatureConfig, *, deep: bool) -> list[str]:
     names = {
         "intensity": ["intensity"],
         "edges": ["edge"],
-        "hessian": ["hessian large", "hessian small", *(["hessian across"] if deep else [])],
+        "hessian": ["hessian large", *(["hessian middle"] if deep else []), "hessian small"],
     }
     return [name for kind in config.kinds for name in names[kind]]

@@ -18,6 +18,8 @@ from napari_densify.core.settings import FeatureConfig
 __all__ = ["SEARCH", "ForestParameters", "fit", "sample_paint"]
 
 _SLAB = 16
+# Largest standard deviation of features in 3D along Z, in slices.
+_DEPTH = 4.0
 
 _Sample = dict[int, npt.NDArray[np.float32]]
 """Features ``(N, F)`` of painted voxels by class code."""
@@ -86,8 +88,7 @@ def fit(task: Task, parameters: ForestParameters) -> Rule:
     Nature Methods 16, 1226 (2019).
     """
     task.require_paint()
-    config = FeatureConfig(sigmas=parameters.sigmas)
-    source = FeatureSource.of(task, config, solid=parameters.features == "3d")
+    source = FeatureSource.of(task, _features(task, parameters))
     features, labels = sample_paint(source.features, task, parameters)
     model = _classifier(parameters)
     model.fit(features, labels, sample_weight=_weights(labels, parameters.balance))
@@ -97,7 +98,7 @@ def fit(task: Task, parameters: ForestParameters) -> Rule:
         z, y, x = region
         out = np.empty([s.stop - s.start for s in region], task.dtype)
         # Features in 3D share their surroundings: several slices at once.
-        step = _SLAB if source.solid else 1
+        step = 1 if source.config.planar else _SLAB
         for start in range(z.start, z.stop, step):
             slab = slice(start, min(start + step, z.stop))
             found = _classify(model, source, (slab, y, x), parameters.stride)
@@ -105,6 +106,13 @@ def fit(task: Task, parameters: ForestParameters) -> Rule:
         return out
 
     return rule
+
+
+def _features(task: Task, parameters: ForestParameters) -> FeatureConfig:
+    z, _, x = task.volume.spacing
+    if parameters.features == "2d":
+        return FeatureConfig(sigmas=parameters.sigmas)
+    return FeatureConfig(sigmas=parameters.sigmas, depth=_DEPTH, anisotropy=z / x)
 
 
 def sample_paint(
@@ -204,7 +212,7 @@ def _classify(model: Any, source: FeatureSource, box: Region, stride: int) -> np
 def _features_of(source: FeatureSource, box: Region) -> npt.NDArray[np.float32]:
     """Features ``(F, Z, Y, X)`` of slices; a preview remembers those of the last one."""
     task = source.task
-    key = (task.identity, str(box), source.config, source.solid)
+    key = (task.identity, str(box), source.config)
     if task.quick and task.memory.get("forest plane", (None,))[0] == key:
         remembered: npt.NDArray[np.float32] = task.memory["forest plane"][1]
         return remembered

@@ -117,7 +117,9 @@ def _responses(strips: list[Plane], sigma: float, config: FeatureConfig) -> Iter
         np.sqrt(edge, out=edge)
         edge *= np.float32(0.5 * sigma)
         yield edge
-    if "hessian" in config.kinds:
+    if "hessian" in config.kinds and deep:
+        yield from _curvatures(strips, sigma)
+    elif "hessian" in config.kinds:
         yy = down[2:, 1:-1] - down[:-2, 1:-1]  # four times the second derivatives
         xx = right[:, 2:] - right[:, :-2]
         xy = down[1:-1, 2:] - down[1:-1, :-2]
@@ -133,8 +135,38 @@ def _responses(strips: list[Plane], sigma: float, config: FeatureConfig) -> Iter
         spread *= scale
         yield np.add(yy, spread, out=xx)
         yield np.subtract(yy, spread, out=xy)
-        if deep:
-            yield deep[1][2:-2, 2:-2]
+
+
+def _curvatures(strips: list[Plane], sigma: float) -> Iterator[Plane]:
+    """Eigenvalues of the scale-normalised 3 x 3 Hessian, from the largest to the smallest.
+
+    References
+    ----------
+    Smith, Eigenvalues of a symmetric 3 x 3 matrix, Communications of the ACM 4, 168 (1961).
+    """
+    smooth, slope, zz = strips[0], strips[1], strips[2][2:-2, 2:-2]
+    scale = np.float32(sigma**2 / 4)
+    centre = smooth[2:-2, 2:-2] * np.float32(2)
+    yy = (smooth[4:, 2:-2] + smooth[:-4, 2:-2] - centre) * scale
+    xx = (smooth[2:-2, 4:] + smooth[2:-2, :-4] - centre) * scale
+    xy = smooth[3:-1, 3:-1] + smooth[1:-3, 1:-3] - smooth[3:-1, 1:-3] - smooth[1:-3, 3:-1]
+    xy *= scale
+    half = np.float32(sigma / 2)
+    zy = (slope[3:-1, 2:-2] - slope[1:-3, 2:-2]) * half
+    zx = (slope[2:-2, 3:-1] - slope[2:-2, 1:-3]) * half
+    mean = (zz + yy + xx) / 3
+    a, b, c = zz - mean, yy - mean, xx - mean
+    spread = a * a + b * b + c * c + 2 * (zy * zy + zx * zx + xy * xy)
+    spread = np.sqrt(spread / 6)
+    determinant = a * (b * c - xy * xy) - zy * (zy * c - xy * zx) + zx * (zy * xy - b * zx)
+    cosine = determinant / np.maximum(2 * spread**3, np.float32(1e-20))
+    angle = np.arccos(np.clip(cosine, -1, 1)) / 3
+    spread *= 2
+    large = mean + spread * np.cos(angle)
+    small = mean + spread * np.cos(angle + np.float32(2 * np.pi / 3))
+    yield large
+    yield 3 * mean - large - small
+    yield small
 
 
 def _blur(grid: Plane, sigma: float, box: Box) -> Plane:

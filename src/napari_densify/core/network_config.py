@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,9 +13,9 @@ __all__ = ["FeatureConfig", "NetworkConfig", "Triple"]
 Triple = tuple[int, int, int]
 
 
-# Standard deviations along Z, in slices: below the first a slice stands for itself, and
-# none is larger than the second. Filters are cut at so many of them.
-_THIN, _DEEP, _TRUNCATE = 0.5, 1.0, 3.0
+# Standard deviation along Z, in slices, below which a slice stands for itself; filters are
+# cut at so many of them.
+_THIN, _TRUNCATE = 0.5, 3.0
 
 
 class FeatureConfig(Settings):
@@ -32,7 +32,14 @@ class FeatureConfig(Settings):
         title="Features",
         description="Which responses are computed at each scale",
     )
-    planar: bool = Field(True, title="Slice by slice", description="Filter in XY only, not along Z")
+    depth: float = Field(
+        0.0,
+        ge=0,
+        le=8,
+        title="Depth",
+        description="Largest standard deviation along Z; 0: filter in XY only, slice by slice",
+        json_schema_extra={"unit": "slices"},
+    )
     anisotropy: float = Field(
         1.0,
         gt=0,
@@ -41,14 +48,29 @@ class FeatureConfig(Settings):
         "Z are that much shorter. Without a meaning for planar features",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, content: Any) -> Any:
+        """Read what earlier versions wrote; other features across slices are gone."""
+        if not isinstance(content, dict) or "planar" not in content:
+            return content
+        if not content["planar"]:
+            raise ValueError("its features across slices are of an earlier version: train it again")
+        return {key: value for key, value in content.items() if key != "planar"}
+
+    @property
+    def planar(self) -> bool:
+        """Whether each slice is filtered by itself."""
+        return not self.depth
+
     def slice_sigma(self, sigma: float) -> float:
         """Return the deviation along Z of a scale, in slices; 0 where it is filtered in XY only.
 
-        The largest scales look no further than the slices beside one: those further away
-        have to be read and kept, and tell little more.
+        The largest scales look no further than ``depth``: slices further away have to be
+        read and kept, and tell little more.
         """
-        wanted = 0.0 if self.planar else sigma / self.anisotropy
-        return 0.0 if wanted < _THIN else min(wanted, _DEEP)
+        wanted = sigma / self.anisotropy
+        return 0.0 if self.planar or wanted < _THIN else min(wanted, self.depth)
 
     @property
     def reach(self) -> int:

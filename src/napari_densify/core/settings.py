@@ -125,10 +125,12 @@ class TrainSettings(Settings):
         title="Multiscale features",
         description="Give the network Gaussian, edge and Hessian features beside the image",
     )
-    solid_features: bool | None = Field(
+    feature_depth: Annotated[float, Field(ge=0, le=8)] | None = Field(
         None,
-        title="Features across slices",
-        description="Let features look at the slices around too; None: where these are close",
+        title="Depth of features",
+        description="How far features look across slices, as a standard deviation; "
+        "0: not at all; None: 2 where slices are close",
+        json_schema_extra={"unit": "slices"},
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(None, title="Learning rate")
     weight_decay: Annotated[float, Field(ge=0, le=1)] | None = Field(None, title="Weight decay")

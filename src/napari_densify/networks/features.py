@@ -7,6 +7,8 @@ slices differ, where features look at slices beyond: those are repeated here.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -80,10 +82,31 @@ class MultiscaleFeatures(nn.Module):
             squares = sigma**2 * (gy * gy + gx * gx)
             rows.append(torch.sqrt(squares + deep[0] ** 2 if deep else squares))
         if "hessian" in kinds:
-            yy, xx, xy = _derivative(gy, -2), _derivative(gx, -1), _derivative(gy, -1)
-            mean, spread = 0.5 * (yy + xx), torch.sqrt(0.25 * (yy - xx) ** 2 + xy * xy)
-            rows += [sigma**2 * (mean + spread), sigma**2 * (mean - spread), *deep[1:]]
+            second = (_derivative(gy, -2), _derivative(gy, -1), _derivative(gx, -1))
+            yy, xy, xx = (sigma**2 * d for d in second)
+            if deep:
+                zy, zx = sigma * _derivative(deep[0], -2), sigma * _derivative(deep[0], -1)
+                rows += _eigenvalues(deep[1], zy, zx, yy, xy, xx)
+            else:
+                mean, spread = 0.5 * (yy + xx), torch.sqrt(0.25 * (yy - xx) ** 2 + xy * xy)
+                rows += [mean + spread, mean - spread]
         return rows
+
+
+def _eigenvalues(
+    zz: Tensor, zy: Tensor, zx: Tensor, yy: Tensor, xy: Tensor, xx: Tensor
+) -> list[Tensor]:
+    """Eigenvalues of symmetric 3 x 3 matrices, the largest first (Smith 1961)."""
+    mean = (zz + yy + xx) / 3
+    a, b, c = zz - mean, yy - mean, xx - mean
+    squares = a * a + b * b + c * c + 2 * (zy * zy + zx * zx + xy * xy)
+    spread = torch.sqrt(squares / 6)
+    determinant = a * (b * c - xy * xy) - zy * (zy * c - xy * zx) + zx * (zy * xy - b * zx)
+    cosine = determinant / (2 * spread**3).clamp(min=1e-20)
+    angle = torch.acos(cosine.clamp(-1, 1)) / 3
+    large = mean + 2 * spread * torch.cos(angle)
+    small = mean + 2 * spread * torch.cos(angle + 2 * math.pi / 3)
+    return [large, 3 * mean - large - small, small]
 
 
 def _step(sigma: float) -> int:

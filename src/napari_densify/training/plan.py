@@ -46,6 +46,8 @@ _LARGE = 256  # voxels a side from which on planes are computed on cells
 # Distance over width of working cells up to which features look across slices, and how
 # many slices there must be.
 _CLOSE, _SOME = 4.0, 8
+# How far: largest standard deviation along Z, in slices.
+_LOOK = 2.0
 _DEEP = 16  # slices from which on a plane across them shows something
 
 
@@ -263,10 +265,10 @@ def _neighbour_step(facts: Facts, factor: Triple) -> int:
 
 def _features(settings: TrainSettings, facts: Facts, ratio: float) -> FeatureConfig:
     """Features that look across slices, where these are close and there are some."""
-    solid = settings.solid_features
-    if solid is None:
-        solid = facts.shape[0] >= _SOME and ratio <= _CLOSE
-    return FeatureConfig(planar=not solid, anisotropy=round(ratio, 3) if solid else 1.0)
+    depth = settings.feature_depth
+    if depth is None:
+        depth = _LOOK if facts.shape[0] >= _SOME and ratio <= _CLOSE else 0.0
+    return FeatureConfig(depth=depth, anisotropy=round(ratio, 3) if depth else 1.0)
 
 
 def _guidance(settings: TrainSettings, features: FeatureConfig | None) -> float:
