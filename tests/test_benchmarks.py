@@ -60,7 +60,7 @@ def test_scores_tell_rare_classes_and_distances(truth):
     labels = np.where(truth == 3, 1, truth)
     labels[16:] = 1
     got = score(labels, truth, paint)
-    assert got["classes"]["3"] == [0.0, pytest.approx(81 / 14400, abs=1e-3)]
+    assert got["classes"]["3"] == [0.0, pytest.approx(171 / 14400, abs=1e-3)]
     assert list(got["distances"]) == ["1", "2", "4", "8", "16"]
     assert got["distances"]["16"] < got["distances"]["1"]
 

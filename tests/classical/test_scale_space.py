@@ -109,4 +109,6 @@ def test_a_part_of_a_plane_has_the_features_of_the_whole(config: FeatureConfig) 
         reach = config.reach
         around = np.pad(image, ((reach, reach), (0, 0), (0, 0)), mode="reflect")
         each_plane(around, config, store, inner=(y, x), threads=2)
-        np.testing.assert_allclose(part, whole[:, :, y, x], atol=1e-5)
+        # Where two of three eigenvalues are next to equal, rounding tells as its square root.
+        tolerance = 1e-5 if config.planar else 3e-5
+        np.testing.assert_allclose(part, whole[:, :, y, x], atol=tolerance)
