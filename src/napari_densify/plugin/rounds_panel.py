@@ -26,7 +26,8 @@ __all__ = ["RoundsPanel"]
 COLUMNS = ("Round", "Dice", "Slices", "When")
 TIPS = (
     "Name; double-click to change it",
-    "Mean Dice on held-out paint at the end of the training; – where none was held out",
+    "Mean Dice at the end of the training, from held-out paint and, where that is little, from "
+    "what the network expects; – where none was held out. Compare scores held-out paint alone",
     "Painted slices that it learned from",
     "When it was begun",
 )
