@@ -72,5 +72,5 @@ def test_bad_overrides_are_one_clear_line(pair, complaint):
 
 def test_models_of_earlier_versions_are_read_or_refused_in_words():
     assert FeatureConfig.model_validate({"planar": True, "anisotropy": 1.0}) == FeatureConfig()
-    with pytest.raises(ValidationError, match="earlier version: train it again"):
+    with pytest.raises(ValidationError, match="earlier version; train the model again"):
         FeatureConfig.model_validate({"planar": False, "anisotropy": 2.0})

@@ -39,7 +39,8 @@ def read_spec(path: str | Path) -> ModelSpec:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise refuse(path, f"its description is damaged at {place!r}: {first['msg']}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise refuse(path, f"its description is not valid at {place!r}: {message}") from None
 
 
 def unreadable(path: Path, error: Exception) -> InputError:

@@ -55,7 +55,7 @@ class FeatureConfig(Settings):
         if not isinstance(content, dict) or "planar" not in content:
             return content
         if not content["planar"]:
-            raise ValueError("its features across slices are of an earlier version: train it again")
+            raise ValueError("features across slices of an earlier version; train the model again")
         return {key: value for key, value in content.items() if key != "planar"}
 
     @property
