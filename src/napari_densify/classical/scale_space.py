@@ -124,24 +124,27 @@ def _responses(strips: list[Plane], sigma: float, config: FeatureConfig) -> Iter
         np.sqrt(edge, out=edge)
         edge *= np.float32(0.5 * sigma)
         yield edge
-    if "hessian" in config.kinds and deep:
-        yield from _curvatures(strips, sigma)
-    elif "hessian" in config.kinds:
-        yy = down[2:, 1:-1] - down[:-2, 1:-1]  # four times the second derivatives
-        xx = right[:, 2:] - right[:, :-2]
-        xy = down[1:-1, 2:] - down[1:-1, :-2]
-        spread = yy - xx
-        yy += xx
-        np.multiply(spread, spread, out=spread)
-        xy += xy
-        np.multiply(xy, xy, out=xy)
-        spread += xy
-        np.sqrt(spread, out=spread)
-        scale = np.float32(sigma**2 / 8)
-        yy *= scale
-        spread *= scale
-        yield np.add(yy, spread, out=xx)
-        yield np.subtract(yy, spread, out=xy)
+    if "hessian" in config.kinds:
+        yield from _curvatures(strips, sigma) if deep else _plane_curvatures(down, right, sigma)
+
+
+def _plane_curvatures(down: Plane, right: Plane, sigma: float) -> Iterator[Plane]:
+    """Eigenvalues of the scale-normalised 2 x 2 Hessian, from twice the first derivatives."""
+    yy = down[2:, 1:-1] - down[:-2, 1:-1]  # four times the second derivatives
+    xx = right[:, 2:] - right[:, :-2]
+    xy = down[1:-1, 2:] - down[1:-1, :-2]
+    spread = yy - xx
+    yy += xx
+    np.multiply(spread, spread, out=spread)
+    xy += xy
+    np.multiply(xy, xy, out=xy)
+    spread += xy
+    np.sqrt(spread, out=spread)
+    scale = np.float32(sigma**2 / 8)
+    yy *= scale
+    spread *= scale
+    yield np.add(yy, spread, out=xx)
+    yield np.subtract(yy, spread, out=xy)
 
 
 def _curvatures(strips: list[Plane], sigma: float) -> Iterator[Plane]:
