@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Event, ModelSaved, Notice, StepDone
 from napari_densify.networks import load_model
-from napari_densify.training import train
+from napari_densify.training import Extras, train
 from napari_densify.training.sampler import Batch
 from napari_densify.training.state import TrainingState
 from tests.training.test_trainer import QUICK, source
@@ -93,3 +94,28 @@ def test_a_loss_that_stays_no_number_ends_in_one_line(
     monkeypatch.setattr(TrainingState, "advance", lambda *_: math.nan)
     with pytest.raises(InputError, match="the loss is not a number"):
         trained(tmp_path)
+
+
+def test_a_calmed_training_is_taken_up_calm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = TrainingState.advance, []
+
+    def advance(self: TrainingState, batch: Batch, progress: float) -> float:
+        if self.step == 1 and not failed:
+            failed.append(self.step)
+            return math.nan
+        return real(self, batch, progress)
+
+    monkeypatch.setattr(TrainingState, "advance", advance)
+    target, rates = tmp_path / "m.safetensors", []
+    for resume in (False, True):
+        extras, control = Extras(resume=resume), JobControl()
+        for event in train([source()], SHORT, output=target, control=control, extras=extras):
+            if isinstance(event, StepDone):
+                rates.append(event.learning_rate)
+                control.stop = event.step == 2
+    whole = [e.learning_rate for e in train([source()], SHORT, output=tmp_path / "w.safetensors")
+             if isinstance(e, StepDone)]  # fmt: skip
+    assert rates[0] == pytest.approx(whole[0])
+    assert rates[1:] == pytest.approx([0.3 * rate for rate in whole[1:]])

@@ -14,7 +14,8 @@ import torch
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
-from napari_densify.training.plan import Facts, resolve_plan
+from napari_densify.training.facts import Facts
+from napari_densify.training.plan import resolve_plan
 from napari_densify.training.sampler import Batch
 from napari_densify.training.spec import spec_from_plan
 from napari_densify.training.state import TrainingState
@@ -38,6 +39,7 @@ def take_a_step(team: Team) -> dict[str, torch.Tensor]:
     )  # fmt: skip
     torch.manual_seed(0)
     state = TrainingState(plan, spec, CPU, [500, 100], team=team)
+    state.sparse = True  # as with strokes: their neighbours have a say too
     labels = torch.full((4, 1, 32, 32), -1)
     for patch, rows in enumerate((32, 9, 1, 3)):
         labels[patch, 0, :rows] = torch.randint(0, 2, (rows, 32))

@@ -118,3 +118,13 @@ def test_probability_zero_moves_nothing() -> None:
     warp = draw_warp(3, (4, 8, 8), config, spacing=(1, 1, 1), generator=generator())
     labels = torch.randint(-1, 3, (3, 4, 8, 8))
     assert torch.equal(warp_labels(labels, warp), labels)
+
+
+def test_a_warp_works_on_another_device_than_the_one_it_was_drawn_on() -> None:
+    config = AugmentConfig(probability=1, rotation=30, scaling=0.2, elastic_sd=2)
+    warp = draw_warp(2, (4, 16, 16), config, spacing=(2, 1, 1), generator=generator())
+    other = torch.device("meta")  # holds no values, but refuses to be mixed
+    assert warp_image(torch.zeros(2, 1, 4, 16, 16, device=other), warp).device == other
+    assert warp_labels(torch.zeros(2, 4, 16, 16, dtype=torch.long, device=other), warp).shape == (
+        2, 4, 16, 16,
+    )  # fmt: skip

@@ -77,6 +77,7 @@ def save_snapshot(
         "member_step": state.member_step,
         "finished": len(state.finished),
         "schedule": state.schedule.state(),
+        "damping": state.damping,
         "scalars": scalars,
         "sampler": sampler.random_state,
         "clock": clock,
@@ -129,6 +130,9 @@ def load_snapshot(
     state.optimiser.load_state_dict({"state": rows, "param_groups": groups})
     state.step, state.member_step = facts["step"], facts["member_step"]
     state.schedule.restore(facts["schedule"])
+    state.damping = facts.get("damping", 1.0)
+    if state.damping < 1:  # its numbers had run away: not again in low precision
+        state.dtype = None
     state.generator.set_state(tensors["random.augment"])
     torch.set_rng_state(tensors["random.torch"])
     sampler.random_state = facts["sampler"]

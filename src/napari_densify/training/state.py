@@ -204,7 +204,7 @@ class TrainingState:
             teacher = batch.teacher.to(self.device)
             loss = loss + self.plan.guidance * guide_loss(logits[0], labels, teacher)
         if self.sparse and self.plan.affinity:
-            grey = self._grey(share(image))
+            grey = self._grey(image)
             pairs = affinity_loss(logits[0], labels, grey, self.plan.working_factor, self.generator)
             loss = loss + self.plan.affinity * pairs
         self.optimiser.zero_grad(set_to_none=True)

@@ -51,7 +51,7 @@ class Warp:
         """Input positions ``(N, z, y, x, 3)`` for a patch sampled as ``shape``."""
         axes = [_centres(n, length) for n, length in zip(shape, self.size, strict=True)]
         grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)  # (z, y, x, 3)
-        points = torch.einsum("nij,zyxj->nzyxi", self.matrix, grid)
+        points = torch.einsum("nij,zyxj->nzyxi", self.matrix, grid.to(self.matrix.device))
         points = points + self.shift[:, None, None, None]
         if self.vectors is not None:
             points = points + self._displacement(axes).movedim(1, -1)
