@@ -72,7 +72,10 @@ def _windows(
         rows, columns = _around([b[1:] for b in boxes if b[0].start <= z < b[0].stop])
         plane = paint.read((slice(z, z + 1), rows, columns))[0]
         y, x = best_window(plane, table.values, _WINDOW)
-        yield slice(z, z + 1), _whole_cells(y, rows.start), _whole_cells(x, columns.start)
+        sides = zip((y, x), (rows, columns), source.volume.shape[1:], CELLS[1:], strict=True)
+        window = [_whole_cells(s, within.start, n, cell) for s, within, n, cell in sides]
+        if all(side.start < side.stop for side in window):
+            yield slice(z, z + 1), window[0], window[1]
 
 
 def _around(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, slice]:
@@ -86,8 +89,10 @@ def _around(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, slice]:
     return sides[0], sides[1]
 
 
-def _whole_cells(side: slice, offset: int) -> slice:
-    return slice((side.start + offset) // 2 * 2, (side.stop + offset) // 2 * 2)
+def _whole_cells(side: slice, offset: int, length: int, cell: int) -> slice:
+    """Grow a side to whole cells, as far as the plane has them."""
+    start, stop = side.start + offset, side.stop + offset
+    return slice(start // cell * cell, min(-(-stop // cell), length // cell) * cell)
 
 
 def _error(
