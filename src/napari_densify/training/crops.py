@@ -51,6 +51,8 @@ class Crop:
         Number of the volume that it was read from.
     teacher
         ``(K, z, y, x)`` float16: a forest's probabilities, see ``training.teacher``.
+    border
+        Reflected voxels before and after the box, along each axis.
     """
 
     image: torch.Tensor
@@ -59,6 +61,7 @@ class Crop:
     origin: Triple
     source: int = 0
     teacher: torch.Tensor | None = None
+    border: tuple[tuple[int, int], ...] = ((0, 0),) * 3
 
 
 def training_regions(
@@ -140,7 +143,10 @@ def read_crop(
     painted = np.asarray((labels >= 0).any((1, 2))) if _is_flat(plan) else None
     encoded = encode(image, intensity, factor=factor, features=plan.features, slices=painted)
     z0, y0, x0 = (s.start - before for s, (before, _) in zip(region, pads, strict=True))
-    return Crop(encoded.image, encoded.features, torch.from_numpy(labels), (z0, y0, x0), source)
+    return Crop(
+        encoded.image, encoded.features, torch.from_numpy(labels), (z0, y0, x0), source,
+        border=tuple(pads),
+    )  # fmt: skip
 
 
 def repaint_crop(

@@ -20,6 +20,7 @@ from napari_densify.core.settings import Triple
 from napari_densify.evaluation.confusion import Rates
 from napari_densify.inference.predictor import Prepared
 from napari_densify.training.crops import Crop
+from napari_densify.training.samples import sample_paint
 
 __all__ = ["QuickForest"]
 
@@ -60,11 +61,6 @@ class QuickForest:
         self.classes, self._factor, self._seed = classes, factor, seed
         self._rows, self._codes, folds = _samples(crops, classes, factor, seed)
         self.dice = self._cross_fit(self._rows, self._codes, folds)
-
-    def predict(self, prepared: Prepared) -> npt.NDArray[np.int64]:
-        """Class indices ``(Z, Y, X)`` of a prepared region, one a working cell."""
-        best: npt.NDArray[np.int64] = self.probabilities(prepared).argmax(0)
-        return best
 
     def probabilities(self, prepared: Prepared) -> Rows:
         """Probabilities ``(K, Z, Y, X)`` of a prepared region.
@@ -122,22 +118,13 @@ class QuickForest:
 def _samples(
     crops: Sequence[Crop], classes: int, factor: Triple, seed: int
 ) -> tuple[Rows, Codes, npt.NDArray[np.bool_]]:
-    """Features, class indices and fold of painted voxels, at most an even share a class."""
+    """Features, class indices and fold of painted voxels, at most an even share a class.
+
+    Copies of a voxel in the reflected border are left out: they might lie in the other fold.
+    """
     random = np.random.default_rng(seed)
     share = max(1, _SAMPLES // (classes * len(crops)))
-    rows, codes, folds = [], [], []
-    for crop in crops:
-        if crop.features is None:
-            raise ValueError("the forest needs features")
-        labels = crop.labels.numpy()
-        for index in range(classes):
-            found = np.flatnonzero(labels == index)
-            if found.size > share:
-                found = random.choice(found, share, replace=False)
-            place = np.unravel_index(found, labels.shape)
-            z, y, x = (p // f for p, f in zip(place, factor, strict=True))
-            rows.append(crop.features[:, z, y, x].T.float().numpy())
-            codes.append(np.full(found.size, index, np.int64))
-            tile = [(p + o) // _TILE for p, o in zip(place[1:], crop.origin[1:], strict=True)]
-            folds.append((tile[0] + tile[1] + place[0]) % 2 == 0)
-    return np.concatenate(rows), np.concatenate(codes), np.concatenate(folds)
+    found = [sample_paint(c, factor, classes, share, random, mirrored=False) for c in crops]
+    z, y, x = np.concatenate([s.place for s in found], 1)
+    folds = (y // _TILE + x // _TILE + z) % 2 == 0
+    return np.concatenate([s.rows for s in found]), np.concatenate([s.codes for s in found]), folds

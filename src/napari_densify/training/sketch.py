@@ -48,7 +48,8 @@ class Sketcher:
     source
         Volume with its paint.
     settings
-        Wishes of the training that will come: grid and features are the same.
+        Wishes of the training that will come. Only that one measures whether it needs the
+        full resolution: until then cells are good enough.
     table
         Classes that are painted.
     preview
