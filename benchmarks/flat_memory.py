@@ -50,7 +50,8 @@ def predict(
     from napari_densify.inference.volume import Outputs, predict_volume
     from napari_densify.io import create_sink
     from napari_densify.networks import build_network
-    from napari_densify.training.plan import Facts, resolve_plan
+    from napari_densify.training.facts import Facts
+    from napari_densify.training.plan import resolve_plan
     from napari_densify.training.spec import spec_from_plan
 
     volume, control = Volume(Virtual(edge)), JobControl()

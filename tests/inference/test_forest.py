@@ -13,7 +13,8 @@ from napari_densify.core.volume import Volume
 from napari_densify.inference.forest import Forest, enlarged, opinion_pool
 from napari_densify.inference.predictor import Predictor
 from napari_densify.networks import build_network
-from napari_densify.training.plan import Facts, resolve_plan
+from napari_densify.training.facts import Facts
+from napari_densify.training.plan import resolve_plan
 from napari_densify.training.spec import spec_from_plan
 
 

@@ -11,7 +11,8 @@ from napari_densify.inference.folding import fold_norms
 from napari_densify.inference.order import BlockQueue, Grid
 from napari_densify.inference.tiling import block_size, plan_tiling, predicted_bytes
 from napari_densify.networks import build_network
-from napari_densify.training.plan import Facts, resolve_plan
+from napari_densify.training.facts import Facts
+from napari_densify.training.plan import resolve_plan
 from napari_densify.training.spec import spec_from_plan
 
 GIB = 2**30

@@ -1,5 +1,6 @@
 """The best checkpoint is what held-out paint says it is, and it is what is saved."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from napari_densify.annotations import ArrayAnnotations
+from napari_densify.core.errors import InputError
 from napari_densify.core.events import Event, HeldOutScore, Notice
 from napari_densify.core.settings import TrainSettings, apply_overrides
 from napari_densify.core.volume import Volume
@@ -40,12 +42,12 @@ def source() -> TrainingSource:
     return TrainingSource(Volume(image), ArrayAnnotations(paint))
 
 
-def run(output: Path, *wishes: str) -> list[Event]:
+def run(output: Path, *wishes: str, sources: Sequence[TrainingSource] = ()) -> list[Event]:
     settings = apply_overrides(
         TrainSettings(),
         ["threads=1", "device=cpu", "base_channels=4", "patch=1,24,24", "batch=2", *wishes],
     )
-    return list(train([source()], settings, output=output))
+    return list(train(sources or [source()], settings, output=output))
 
 
 def test_the_saved_model_scores_what_the_best_moment_scored(tmp_path: Path) -> None:
@@ -69,5 +71,27 @@ def test_the_saved_model_scores_what_the_best_moment_scored(tmp_path: Path) -> N
 def test_nothing_to_choose_by_is_said(tmp_path: Path) -> None:
     output = tmp_path / "m.safetensors"
     said = [e.message for e in run(output, "keep=best", "steps=1") if isinstance(e, Notice)]
-    assert any("none are held out" in text for text in said)
+    assert any("none with paint are held out" in text for text in said)
     assert load_model(output).spec.training["kept_step"] == 1
+
+
+def test_several_networks_have_no_best_moment_in_common(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="keep=best picks the weights of one network, not of 2"):
+        run(tmp_path / "m.safetensors", "keep=best", "members=2", "steps=1", "held_out=[3]")
+
+
+def test_held_out_slices_are_scored_wherever_they_are_painted(tmp_path: Path) -> None:
+    one, second = source(), source()
+    paint = one.annotations.read((slice(0, 4), slice(0, 40), slice(0, 40)))
+    paint[3] = 0  # held out, and painted in the second volume only
+    first = TrainingSource(one.volume, ArrayAnnotations(paint))
+    wishes = "steps=10", "held_out=[3]", "features=false"
+    output = tmp_path / "m.safetensors"
+    scores = [e for e in run(output, *wishes, sources=[first, second])
+              if isinstance(e, HeldOutScore)]  # fmt: skip
+    assert [s.slices for s in scores] == [(3,)] * len(scores)
+    assert {s.voxels for s in scores} == {1600}
+    both = run(output, *wishes, sources=[second, source()])
+    assert {e.voxels for e in both if isinstance(e, HeldOutScore)} == {3200}
+    said = [e.message for e in run(output, *wishes, sources=[first]) if isinstance(e, Notice)]
+    assert any("none of the held-out slices is painted" in text for text in said)

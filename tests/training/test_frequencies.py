@@ -11,6 +11,7 @@ from napari_densify.core.settings import TrainSettings
 from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import class_scores
 from napari_densify.training.crops import Crop
+from napari_densify.training.facts import Facts
 from napari_densify.training.frequencies import (
     class_shift,
     estimate_frequencies,
@@ -18,7 +19,7 @@ from napari_densify.training.frequencies import (
     learned_frequencies,
     windows,
 )
-from napari_densify.training.plan import Facts, resolve_plan
+from napari_densify.training.plan import resolve_plan
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.spec import spec_from_plan
 

@@ -6,8 +6,8 @@ from scipy import ndimage
 
 from napari_densify.core.settings import TrainSettings
 from napari_densify.core.volume import Volume
-from napari_densify.training.facts import gather_facts, measure_anisotropy
-from napari_densify.training.plan import Facts, resolve_plan
+from napari_densify.training.facts import Facts, gather_facts, measure_anisotropy
+from napari_densify.training.plan import resolve_plan
 
 
 def texture(sigma: tuple[float, float, float]) -> np.ndarray:

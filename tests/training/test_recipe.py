@@ -6,7 +6,8 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.settings import TrainSettings, apply_overrides
 from napari_densify.networks import build_network, count_parameters
 from napari_densify.training.augment import AUGMENTATIONS
-from napari_densify.training.plan import Facts, TrainPlan, resolve_plan
+from napari_densify.training.facts import Facts
+from napari_densify.training.plan import TrainPlan, resolve_plan
 from napari_densify.training.presets import PRESETS
 from napari_densify.training.recipe import resolve_recipe
 

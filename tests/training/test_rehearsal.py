@@ -8,7 +8,8 @@ import torch
 
 from napari_densify.core.settings import NetworkConfig, TrainSettings
 from napari_densify.inference.device import autocast_dtype, needs_rehearsal
-from napari_densify.training.plan import Facts, TrainPlan, resolve_plan
+from napari_densify.training.facts import Facts
+from napari_densify.training.plan import TrainPlan, resolve_plan
 from napari_densify.training.rehearsal import (
     LowPrecision,
     Rehearsal,

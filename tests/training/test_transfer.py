@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from napari_densify.annotations import ArrayAnnotations
+from napari_densify.core.errors import InputError
 from napari_densify.core.events import Event, Notice, StepDone
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
@@ -19,7 +20,8 @@ from napari_densify.core.settings import (
 from napari_densify.core.volume import Volume
 from napari_densify.networks import load_model
 from napari_densify.training import Extras, TrainingSource, train
-from napari_densify.training.plan import Facts, resolve_plan
+from napari_densify.training.facts import Facts
+from napari_densify.training.plan import resolve_plan
 from napari_densify.training.transfer import match_inputs
 
 TWO = ClassTable.from_values([1, 2], names={1: "cell", 2: "gap"})
@@ -123,6 +125,35 @@ def test_an_earlier_model_decides_what_the_user_left_open() -> None:
     assert (plan.network.in_channels, plan.network.out_channels) == (2 * 4, 3 * 4)
     assert (plan.working_factor, plan.subvoxel, plan.patch) == ((1, 2, 2), True, (2, 32, 32))
     assert plan.features is None
-    wished = resolve_plan(TrainSettings(patch=(4, 16, 16), features=True), facts, earlier)
+    assert plan.guidance == 0  # a forest would have no features to learn from
+    wishes = TrainSettings(patch=(4, 16, 16), features=True, norm="group")
+    wished = resolve_plan(wishes, facts, earlier)
     assert wished.patch == (4, 16, 16)
+    assert wished.network.norm == "group"
     assert wished.features is not None
+    assert wished.guidance > 0
+    deep = resolve_plan(TrainSettings(feature_depth=1), facts, earlier)
+    assert deep.features is not None
+    assert deep.features.depth == 1
+
+
+@pytest.mark.parametrize("wish", [{"depth": 3}, {"base_channels": 8}])
+def test_another_size_than_that_of_the_earlier_network_is_refused(wish: dict[str, int]) -> None:
+    network = NetworkConfig()
+    has = {"depth": len(network.encoder), "base_channels": network.encoder[0][0]}
+    facts = Facts(shape=(20, 100, 100))
+    resolve_plan(TrainSettings(**{name: has[name] for name in wish}), facts, spec())
+    (name, value), = wish.items()  # fmt: skip
+    with pytest.raises(InputError, match=f"{name}={value}, but the model to start from has"):
+        resolve_plan(TrainSettings(**wish), facts, spec())
+
+
+def test_strokes_on_a_model_without_features_need_no_forest(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.safetensors"
+    run(plain, TWO, source(), "steps=1", "base_channels=4", "depth=2", "features=false")
+    one = source()
+    paint = np.zeros(one.volume.shape, np.uint8)
+    paint[1, 12, 3:30] = one.annotations.read((slice(1, 2), slice(12, 13), slice(3, 30)))[0, 0]
+    strokes = TrainingSource(one.volume, ArrayAnnotations(paint))
+    events = run(tmp_path / "b.safetensors", TWO, strokes, "steps=2", init=plain)
+    assert len(losses(events)) == 2

@@ -14,7 +14,8 @@ from napari_densify.core.events import TrainingCost
 from napari_densify.core.settings import NetworkConfig
 from napari_densify.inference.device import autocast_dtype, describe_device
 from napari_densify.networks import build_network, count_parameters
-from napari_densify.training.plan import Facts, TrainPlan, large_planes
+from napari_densify.training.facts import Facts
+from napari_densify.training.plan import TrainPlan, large_planes
 
 __all__ = ["estimate_cost", "explain_resolution", "free_memory", "painted_slices"]
 

@@ -7,17 +7,37 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 
 from napari_densify.core.events import Notice
 from napari_densify.core.normalisation import Intensity
+from napari_densify.core.settings import Settings, Triple
 from napari_densify.core.volume import Volume
 from napari_densify.inference.device import autocast_dtype
-from napari_densify.training.plan import Facts
 
-__all__ = ["flat_notices", "gather_facts", "measure_anisotropy"]
+__all__ = ["Facts", "flat_notices", "gather_facts", "measure_anisotropy"]
 
 _MAX_LAG = 32
 _WINDOW = 512
+
+
+class Facts(Settings):
+    """What is known of the data before the training starts."""
+
+    shape: Triple = Field(description="Shape of the first volume (Z, Y, X)")
+    channels: int = Field(1, ge=1, description="Image channels that the network will see")
+    anisotropy: float = Field(
+        1.0, gt=0, description="Slice distance over pixel size, stated or measured"
+    )
+    classes: int = Field(2, ge=2)
+    painted: int = Field(0, ge=0, description="Annotated voxels")
+    device: str = "cpu"
+    slow: bool = Field(
+        False, description="Whether the device computes in float32 alone: processors without bf16"
+    )
+    fine: bool = Field(
+        False, description="Whether cells of 2 x 2 voxels lose what tells the classes apart"
+    )
 
 
 def gather_facts(volumes: Sequence[Volume], counts: Mapping[int, int], device: str) -> Facts:

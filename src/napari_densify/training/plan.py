@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
+from napari_densify.core.errors import InputError
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import (
     FeatureConfig,
     NetworkConfig,
-    Settings,
     TrainSettings,
     Triple,
 )
 from napari_densify.inference.inputs import input_channels
 from napari_densify.networks import valid_margin
+from napari_densify.training.facts import Facts
 from napari_densify.training.presets import Preset, find_preset
 from napari_densify.training.recipe import (
     Recipe,
@@ -25,7 +25,7 @@ from napari_densify.training.recipe import (
     with_options,
 )
 
-__all__ = ["CELLS", "Facts", "TrainPlan", "large_planes", "resolve_plan"]
+__all__ = ["CELLS", "TrainPlan", "large_planes", "resolve_plan"]
 
 DEFAULT_BUDGET_S = 120.0
 CELLS: Triple = (1, 2, 2)
@@ -35,9 +35,8 @@ CELLS: Triple = (1, 2, 2)
 # network, and up to which it predicts them as well as Z slices.
 _TURNED, _CUBIC = 3.0, 1.5
 _WIDTH = 16
-# Budget up to which a slow processor trains a narrower network. In 120 s on two cores with
-# AVX2 alone that took 2.3 times the steps: 0.819 mean IoU over four volumes against 0.810,
-# 0.001 to 0.022 better on each (benchmarks.quality, densify beside densify:base_channels=16).
+# Budget up to which a slow processor trains a narrower network: more than twice the steps,
+# better on each of four volumes (benchmarks.quality, densify beside densify:base_channels=16).
 _SHORT_S = 300.0
 # Between strokes: benchmarks.quality --paint strokes --methods densify densify:affinity=0
 # measures what it is worth. More of it wipes out membranes that are hardly painted.
@@ -49,25 +48,6 @@ _CLOSE, _SOME = 4.0, 8
 # How far: largest standard deviation along Z, in slices.
 _LOOK = 2.0
 _DEEP = 16  # slices from which on a plane across them shows something
-
-
-class Facts(Settings):
-    """What is known of the data before the training starts."""
-
-    shape: Triple = Field(description="Shape of the first volume (Z, Y, X)")
-    channels: int = Field(1, ge=1, description="Image channels that the network will see")
-    anisotropy: float = Field(
-        1.0, gt=0, description="Slice distance over pixel size, stated or measured"
-    )
-    classes: int = Field(2, ge=2)
-    painted: int = Field(0, ge=0, description="Annotated voxels")
-    device: str = "cpu"
-    slow: bool = Field(
-        False, description="Whether the device computes in float32 alone: processors without bf16"
-    )
-    fine: bool = Field(
-        False, description="Whether cells of 2 x 2 voxels lose what tells the classes apart"
-    )
 
 
 class TrainPlan(Recipe):
@@ -124,6 +104,11 @@ def resolve_plan(settings: TrainSettings, facts: Facts, init: ModelSpec | None =
     init
         Model to start from: with the preset ``auto`` its network, grid and patch
         are kept where the user wishes nothing else.
+
+    Raises
+    ------
+    InputError
+        If wishes contradict each other, or the model to start from.
     """
     if settings.preset in ("auto", "fast"):
         settings = _fast(settings) if settings.preset == "fast" else settings
@@ -138,6 +123,12 @@ def resolve_plan(settings: TrainSettings, facts: Facts, init: ModelSpec | None =
     own = settings.preset in ("auto", "fast")
     single = not own or init is not None
     single |= recipe.keep == "best" or recipe.early_stop is not None
+    if recipe.keep == "best" and (settings.members or 1) > 1:
+        raise InputError(
+            f"keep=best picks the weights of one network, not of {settings.members}",
+            where="--set members",
+            mend="leave members out, or set keep=last",
+        )
     plan = TrainPlan(
         **recipe.model_dump(),
         **parts,
@@ -188,9 +179,12 @@ def _auto_parts(settings: TrainSettings, facts: Facts) -> dict[str, Any]:
 
 def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> dict[str, Any]:
     """Network, grid and patch of an earlier model, for these channels and classes."""
+    _require_size(settings, init.network)
     factor = settings.working_factor or init.working_factor
     subvoxel = init.subvoxel if settings.subvoxel is None else settings.subvoxel
-    features = init.features if settings.features is None else FeatureConfig()
+    ratio = facts.anisotropy * factor[0] / factor[2]
+    wished = settings.features or settings.feature_depth is not None
+    features = _features(settings, facts, ratio) if wished else init.features
     features = None if settings.features is False else features
     neighbours = init.neighbours if settings.neighbours is None else settings.neighbours
     patch = settings.patch or init.patch
@@ -199,6 +193,7 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
             "members": 1,
             "in_channels": input_channels(facts.channels, factor, subvoxel, features, neighbours),
             "out_channels": facts.classes * (int(np.prod(factor)) if subvoxel else 1),
+            "norm": settings.norm or init.network.norm,
         }
     )
     return {
@@ -207,12 +202,25 @@ def _inherited_parts(settings: TrainSettings, facts: Facts, init: ModelSpec) -> 
         "subvoxel": subvoxel,
         "neighbours": neighbours,
         "neighbour_step": settings.neighbour_step or init.neighbour_step,
+        "guidance": _guidance(settings, features),
         "forest": _forest(settings, features),
         **_other_axes(facts, patch),
         "features": features,
         "patch": patch,
         "batch": settings.batch or _batch(patch),
     }
+
+
+def _require_size(settings: TrainSettings, network: NetworkConfig) -> None:
+    """Refuse another width or depth than that of the network to start from."""
+    sizes = {"base_channels": network.encoder[0][0], "depth": len(network.encoder)}
+    for name, has in sizes.items():
+        if getattr(settings, name) not in (None, has):
+            raise InputError(
+                f"{name}={getattr(settings, name)}, but the model to start from has {has}",
+                where="--set",
+                mend=f"leave {name} out, or train without a model to start from",
+            )
 
 
 def _preset_parts(settings: TrainSettings, preset: Preset, facts: Facts) -> dict[str, Any]:
