@@ -90,8 +90,8 @@ def trial(learner: Forest, truth: Labels, held: int, seed: int, share: float) ->
                                              answers[inside]))  # fmt: skip
     total = np.sum([t for row in tiles.values() for t in row], 0)
     shown, plain = Rates(reweigh(total, found)).mean_dice, Rates(total).mean_dice
-    intervals = {str(d): dice_interval(tiles, shown, d) for d in _DEVIATIONS}
-    interval = dice_interval(tiles, shown)
+    intervals = {str(d): dice_interval(list(tiles.values()), shown, d) for d in _DEVIATIONS}
+    interval = dice_interval(list(tiles.values()), shown)
     rest = np.setdiff1d(np.arange(len(truth)), slices)
     picks = random.choice(len(rest) * truth[0].size, _LOOKED_AT * 2)
     places = rest[picks // truth[0].size] * truth[0].size + picks % truth[0].size

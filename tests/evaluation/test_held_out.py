@@ -45,8 +45,8 @@ def test_the_interval_holds_the_mean_of_all_slices_in_nine_of_ten_cases() -> Non
     for held in (1, 2, 5):
         inside = 0
         for _ in range(200):
-            shown = {z: tiles(random, random.normal(0.8, 0.05), 12) for z in range(held)}
-            dice = Rates(np.sum([t for row in shown.values() for t in row], 0)).mean_dice
+            shown = [tiles(random, random.normal(0.8, 0.05), 12) for _ in range(held)]
+            dice = Rates(np.sum([t for row in shown for t in row], 0)).mean_dice
             low, high = dice_interval(shown, dice)
             inside += low <= 0.8 <= high
         assert 0.8 <= inside / 200 <= 1.0, held
@@ -54,9 +54,9 @@ def test_the_interval_holds_the_mean_of_all_slices_in_nine_of_ten_cases() -> Non
 
 def test_more_slices_make_it_narrower_and_too_little_paint_makes_none() -> None:
     random = np.random.default_rng(1)
-    many = {z: tiles(random, 0.8, 12) for z in range(8)}
-    few = {z: many[z] for z in range(2)}
+    many = [tiles(random, 0.8, 12) for _ in range(8)]
+    few = many[:2]
     (a, b), (c, d) = dice_interval(many, 0.8), dice_interval(few, 0.8)
     assert b - a < d - c
-    assert dice_interval({0: tiles(random, 0.8, 2)}, 0.8) is None
-    assert dice_interval({}, float("nan")) is None
+    assert dice_interval([tiles(random, 0.8, 2)], 0.8) is None
+    assert dice_interval([], float("nan")) is None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from napari_densify.annotations import ArrayAnnotations
 from napari_densify.core.blocks import Region
@@ -13,6 +14,7 @@ from napari_densify.core.volume import Volume
 from napari_densify.io import open_labels
 from napari_densify.training import Extras, TrainingSource, train, trainer
 from napari_densify.training import live as live_preview
+from napari_densify.training.notices import ERASED
 from napari_densify.training.quick import QuickForest
 from tests.training.test_trainer import QUICK, bricks, source
 
@@ -163,3 +165,45 @@ def test_a_forest_has_its_say_where_the_image_is_empty(
             said.append(event.message)
     assert any("with a random forest" in words for words in said)
     assert (open_labels(tmp_path / "preview.zarr").read_labels()[9:12] > 0).all()
+
+
+def repainting(event: Event, step: int, control: JobControl) -> bool:
+    """Whether it is time to paint another slice 4, told to the training at once."""
+    due = isinstance(event, StepDone) and event.step == step
+    if due:
+        control.changed.append((slice(4, 5), slice(0, 64), slice(0, 64)))
+    return due
+
+
+def test_a_model_remembers_the_paint_as_it_was_last(tmp_path: Path) -> None:
+    image, truth = bricks()
+    paint = np.zeros_like(truth)
+    for z in (1, 3, 4, 5):
+        paint[z] = truth[z]
+    control, target = JobControl(), tmp_path / "m.safetensors"
+    one = TrainingSource(Volume(image), ArrayAnnotations(paint))
+    for event in train([one], QUICK, output=target, control=control, extras=live(tmp_path)):
+        if repainting(event, 2, control):
+            paint[4, :4] = 1
+    kept = load_file(target)
+    at = kept["extra.memory.0.z"].tolist().index(4)
+    assert (kept["extra.memory.0.labels"][at, :4] == 0).all()
+
+
+def test_erasing_all_paint_does_not_end_a_training(tmp_path: Path) -> None:
+    image, truth = bricks()
+    paint = np.where(np.isin(np.arange(6), [1, 4])[:, None, None], truth, 0).astype(np.uint8)
+    control, events = JobControl(), []
+    one = TrainingSource(Volume(image), ArrayAnnotations(paint))
+    for event in train(
+        [one], QUICK, output=tmp_path / "m.safetensors", control=control, extras=live(tmp_path)
+    ):
+        events.append(event)
+        if repainting(event, 2, control):
+            paint[:] = 0
+            control.changed.append((slice(1, 2), slice(0, 64), slice(0, 64)))
+        if repainting(event, 6, control):
+            paint[4] = truth[4]
+    assert sum(isinstance(e, Notice) and e.message == ERASED for e in events) == 1
+    assert isinstance(events[-1], ModelSaved)
+    assert events[-1].steps == QUICK.steps

@@ -14,7 +14,7 @@ __all__ = ["JobControl"]
 class JobControl:
     """Mailbox of a job; the engine fills it while the job is suspended at a yield.
 
-    Pausing needs no field: a paused job is simply not resumed.
+    A paused job is simply not resumed; only how long it was is told.
 
     Attributes
     ----------
@@ -28,6 +28,8 @@ class JobControl:
         Number of ``view``; answers carry it, so that stale ones are dropped.
     beside
         Other planes through what is on screen: predicted once it is.
+    paused_s
+        Seconds that the job has been paused: they take nothing from a time budget.
     started_monotonic
         ``time.monotonic()`` at which the user's wait began: a budget counts from
         here. On the command line that is the start of the process, so that the
@@ -39,6 +41,7 @@ class JobControl:
     view: Region | None = None
     view_generation: int = 0
     beside: tuple[Region, ...] = ()
+    paused_s: float = 0.0
     started_monotonic: float = field(default_factory=time.monotonic)
 
     def take_changed(self) -> list[Region]:

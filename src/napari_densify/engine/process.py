@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -97,8 +98,10 @@ class Engine:
         """Take in what has come; while paused, wait for more."""
         for line in self._inbox.poll():
             self._hear(line)
+        began = time.monotonic()
         while self._paused and not self._control.stop:
             self._hear(self._inbox.next())
+        self._control.paused_s += time.monotonic() - began
 
     def _hear(self, line: bytes | None) -> None:
         if line is None:

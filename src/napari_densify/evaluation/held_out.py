@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ def reweigh(counts: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> 
 
 
 def dice_interval(
-    slices: Mapping[int, Sequence[Counts]], dice: float, usual: float = _USUAL_DEVIATION
+    slices: Sequence[Sequence[Counts]], dice: float, usual: float = _USUAL_DEVIATION
 ) -> tuple[float, float] | None:
     """Interval that holds the mean Dice of all slices in 9 of 10 cases.
 
@@ -75,7 +75,7 @@ def dice_interval(
     Parameters
     ----------
     slices
-        Confusion of each tile of paint ``(K, K + 1)``, by slice.
+        For each slice the confusion ``(K, K + 1)`` of each of its tiles of paint.
     dice
         Mean Dice of all of them.
     usual
@@ -85,14 +85,14 @@ def dice_interval(
     -------
     Bounds; None if the paint is too little to tell.
     """
-    tiles = [counts for row in slices.values() for counts in row]
+    tiles = [counts for row in slices for counts in row]
     if len(tiles) < _FEWEST_TILES or not math.isfinite(dice):
         return None
     total = np.sum(tiles, 0)
     without = np.array([Rates(total - t).mean_dice for t in tiles])
     without = without[np.isfinite(without)]
     within = (len(without) - 1) * float(without.var()) if len(without) > 1 else 0.0
-    single = [Rates(np.sum(row, 0)).mean_dice for row in slices.values() if len(row)]
+    single = [Rates(np.sum(row, 0)).mean_dice for row in slices if len(row)]
     spread = float(np.sum((np.array(single) - np.mean(single)) ** 2))
     freedom = _WEIGHT + len(single) - 1
     between = (_WEIGHT * usual**2 + spread) / freedom / len(single)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from napari_densify.core.control import JobControl
 from napari_densify.core.events import Progress
 from napari_densify.training.plan import TrainPlan
 
@@ -20,10 +21,13 @@ class Clock:
     ----------
     started
         ``time.monotonic()`` at which the budget began.
+    control
+        Mailbox that knows how long the training was paused.
     """
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, started: float, control: JobControl | None = None) -> None:
         self._started = started
+        self._control = control or JobControl()
         self._first_step = 0.0
         self._budget_s: float | None = None
         self._steps: int | None = None
@@ -52,8 +56,8 @@ class Clock:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the budget began."""
-        return time.monotonic() - self._started
+        """Seconds since the budget began, without pauses."""
+        return time.monotonic() - self._started - self._control.paused_s
 
     def over(self, step: int) -> bool:
         """Whether the next step would leave the budget; at least one is done."""

@@ -36,26 +36,34 @@ class HeldOutGauge:
 
     Parameters
     ----------
-    source
-        Volume with its paint.
-    intensity
-        Its measured intensities.
+    sources
+        Volumes with their paint.
+    intensities
+        Measured intensities of each volume.
     slices
-        Held-out Z slices; those without paint are ignored.
+        Held-out Z slices of every volume; those without paint are ignored.
     steps
         Length of the training if it goes by steps: it is then scored at fixed ones.
+
+    Attributes
+    ----------
+    slices
+        Those that are painted in any volume.
     """
 
     def __init__(
         self,
-        source: TrainingSource,
-        intensity: Intensity,
+        sources: Sequence[TrainingSource],
+        intensities: Sequence[Intensity],
         slices: Sequence[int],
         steps: int | None = None,
     ) -> None:
-        painted = source.annotations.slice_counts()
-        self.slices = tuple(z for z in slices if z in painted)
-        self._source, self._intensity = source, intensity
+        self._held: list[tuple[TrainingSource, Intensity, list[int]]] = []
+        for source, intensity in zip(sources, intensities, strict=True):
+            painted = source.annotations.slice_counts()
+            if found := [z for z in slices if z in painted]:
+                self._held.append((source, intensity, found))
+        self.slices = tuple(sorted({z for *_, found in self._held for z in found}))
         self._every = None if steps is None else max(1, steps // _SCORES)
         self._due = 0.0
 
@@ -68,18 +76,16 @@ class HeldOutGauge:
     def score(self, state: TrainingState, elapsed_s: float) -> HeldOutScore:
         """Predict the held-out slices and score their paint."""
         began = time.monotonic()
-        predictor = Predictor(
-            state.averaged_network(),
-            state.spec,
-            self._source.volume,
-            device=state.device,
-            precision=state.plan.precision,
-            intensity=self._intensity,
-            forest=state.forest,
-        )
         # Which weights are kept, and when to stop, is decided by paint alone.
         expects = state.plan.keep != "best" and state.plan.early_stop is None
-        score = score_paint(predictor, self._source.annotations, self.slices, expects=expects)
+        tally = PaintTally(state.spec, state.spec.classes.values, expects=expects)
+        for source, intensity, slices in self._held:
+            predictor = Predictor(
+                state.averaged_network(), state.spec, source.volume, device=state.device,
+                precision=state.plan.precision, intensity=intensity, forest=state.forest,
+            )  # fmt: skip
+            tally.add(predictor, source.annotations, slices)
+        score = tally.score()
         self._due = elapsed_s + (time.monotonic() - began) / _SHARE
         return score.model_copy(update={"step": state.step, "elapsed_s": elapsed_s})
 
@@ -125,41 +131,70 @@ def score_paint(
     """
     known = predictor.spec.classes.values
     values = known if classes is None else tuple(classes)
-    codes = np.asarray(known)
-    tiles: dict[int, list[npt.NDArray[np.int64]]] = {z: [] for z in slices}
-    entropy, found = CrossEntropy(known), np.zeros(len(values), np.int64)
-    expectation = Expectation(len(known))
-    for z in slices:
-        for box in painted_boxes(annotations, z):
-            probabilities, truth = predictor.predict_region(box), annotations.read(box)
-            labels = codes[probabilities.argmax(0)]
-            tiles[z] += _tile_counts(labels, truth, values)
-            found += [int((labels == v).sum()) for v in values]
-            entropy.add(probabilities, truth)
-            if expects:
-                expectation.add(probabilities, to_class_indices(truth, predictor.spec.classes))
-    none = np.zeros((len(values), len(values) + 1), np.int64)
-    counts = sum((t for row in tiles.values() for t in row), none)
-    weighted = reweigh(counts, found)
-    if expects:
-        weighted = expectation.blended(weighted, int(counts.sum()))
-    rates = Rates(weighted)
-    named = {
-        name: {
-            v: float(r) for v, r in zip(values, getattr(rates, name), strict=True) if np.isfinite(r)
-        }
-        for name in ("dice", "iou", "precision", "recall")
-    }
-    return HeldOutScore(
-        step=0,
-        elapsed_s=0,
-        **named,
-        bce=entropy.by_class,
-        mean_dice=rates.mean_dice,
-        interval=dice_interval(tiles, rates.mean_dice),
-        voxels=int(counts.sum()),
-        slices=tuple(slices),
-    )
+    tally = PaintTally(predictor.spec, values, expects=expects)
+    tally.add(predictor, annotations, slices)
+    return tally.score()
+
+
+class PaintTally:
+    """Adds up what a model says on the paint of one or more volumes.
+
+    Parameters
+    ----------
+    spec
+        The model; its classes are those of the probabilities.
+    values
+        Codes that are scored.
+    expects
+        As in :func:`score_paint`.
+    """
+
+    def __init__(self, spec: ModelSpec, values: Sequence[int], *, expects: bool) -> None:
+        self._classes, self._values = spec.classes, tuple(values)
+        self._tiles: list[tuple[int, list[npt.NDArray[np.int64]]]] = []  # by slice
+        self._entropy = CrossEntropy(spec.classes.values)
+        self._expectation = Expectation(len(spec.classes)) if expects else None
+        self._found = np.zeros(len(values), np.int64)
+
+    def add(self, predictor: Answering, annotations: Annotations, slices: Sequence[int]) -> None:
+        """Predict some slices of a volume where they are painted."""
+        codes = np.asarray(self._classes.values)
+        for z in slices:
+            tiles: list[npt.NDArray[np.int64]] = []
+            for box in painted_boxes(annotations, z):
+                probabilities, truth = predictor.predict_region(box), annotations.read(box)
+                labels = codes[probabilities.argmax(0)]
+                tiles += _tile_counts(labels, truth, self._values)
+                self._found += [int((labels == v).sum()) for v in self._values]
+                self._entropy.add(probabilities, truth)
+                if self._expectation:
+                    indices = to_class_indices(truth, self._classes)
+                    self._expectation.add(probabilities, indices)
+            self._tiles.append((z, tiles))
+
+    def score(self) -> HeldOutScore:
+        """Score everything so far."""
+        rows = [tiles for _, tiles in self._tiles]
+        none = np.zeros((len(self._values), len(self._values) + 1), np.int64)
+        counts = sum((t for row in rows for t in row), none)
+        weighted = reweigh(counts, self._found)
+        if self._expectation:
+            weighted = self._expectation.blended(weighted, int(counts.sum()))
+        rates = Rates(weighted)
+        return HeldOutScore(
+            step=0,
+            elapsed_s=0,
+            **{name: self._named(rates, name) for name in ("dice", "iou", "precision", "recall")},
+            bce=self._entropy.by_class,
+            mean_dice=rates.mean_dice,
+            interval=dice_interval(rows, rates.mean_dice),
+            voxels=int(counts.sum()),
+            slices=tuple(sorted({z for z, _ in self._tiles})),
+        )
+
+    def _named(self, rates: Rates, name: str) -> dict[int, float]:
+        row = zip(self._values, getattr(rates, name), strict=True)
+        return {value: float(rate) for value, rate in row if np.isfinite(rate)}
 
 
 def _tile_counts(

@@ -8,11 +8,15 @@ from napari_densify.core.events import Notice
 from napari_densify.training.paint import PaintReader
 from napari_densify.training.plan import TrainPlan
 
-__all__ = ["TOO_LARGE", "say_method"]
+__all__ = ["ERASED", "TOO_LARGE", "say_method"]
 
 TOO_LARGE = (
     "this may need more memory than is free: if it runs out, the batch is halved; a smaller "
     "patch or base_channels needs less"
+)
+ERASED = (
+    "fewer than two classes are painted now: training goes on with the paint as it was before, "
+    "until there is more"
 )
 _GUIDED = (
     "strokes cover less than a tenth of their slices: a random forest, learned from them, guides "
@@ -30,13 +34,20 @@ _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
     "predicted"
 )
+_NOTHING_SCORED = "none of the held-out slices is painted: there is nothing to score"
 _NOTHING_HELD_OUT = (
-    "the best weights are chosen on held-out slices; none are held out, so the last ones are saved"
+    "the best weights are chosen on held-out slices; none with paint are held out, so the last "
+    "ones are saved"
 )
 
 
 def say_method(
-    plan: TrainPlan, paint: PaintReader, held_out: Sequence[int], *, remembers: bool
+    plan: TrainPlan,
+    paint: PaintReader,
+    held_out: Sequence[int],
+    scored: Sequence[int],
+    *,
+    remembers: bool,
 ) -> Iterator[Notice]:
     """Say what is done beside learning from the paint.
 
@@ -48,6 +59,8 @@ def say_method(
         What was read of the paint.
     held_out
         Slices that are not trained on.
+    scored
+        Those of them that are painted.
     remembers
         Whether the paint is stored with the model.
     """
@@ -55,7 +68,8 @@ def say_method(
         (paint.guided, _GUIDED),
         (plan.affinity > 0 and paint.sparse, _ALIKE),
         (plan.frequencies and paint.partial, _CORRECTED),
-        (plan.keep == "best" and not held_out, _NOTHING_HELD_OUT),
+        (bool(held_out) and not scored, _NOTHING_SCORED),
+        (plan.keep == "best" and not scored, _NOTHING_HELD_OUT),
         (remembers, _REMEMBERED),
     )
     for is_so, message in said:

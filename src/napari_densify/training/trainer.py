@@ -21,21 +21,20 @@ from napari_densify.core.normalisation import Intensity, measure_intensity
 from napari_densify.core.settings import TrainSettings
 from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
-from napari_densify.inference.forest import Forest
 from napari_densify.inference.predictor import Predictor
 from napari_densify.networks import build_network, load_start, save_model
 from napari_densify.training.clock import Clock
+from napari_densify.training.companions import Companions
 from napari_densify.training.cost import estimate_cost, painted_slices
-from napari_densify.training.facts import flat_notices, gather_facts
+from napari_densify.training.facts import Facts, flat_notices, gather_facts
 from napari_densify.training.frequencies import FrequencyCorrection
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
-from napari_densify.training.notices import TOO_LARGE, say_method
+from napari_densify.training.notices import ERASED, TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
-from napari_densify.training.plan import Facts, large_planes, resolve_plan
+from napari_densify.training.plan import large_planes, resolve_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
-from napari_densify.training.remember import remember_paint
 from napari_densify.training.rescue import Rescue
 from napari_densify.training.resolution import needs_voxels
 from napari_densify.training.schedules import load_ahead
@@ -47,7 +46,6 @@ from napari_densify.training.snapshot import (
 )
 from napari_densify.training.spec import spec_from_plan
 from napari_densify.training.state import TrainingState
-from napari_densify.training.teacher import fit_forest
 from napari_densify.training.team import Team, local_device
 from napari_densify.training.transfer import differences
 from napari_densify.training.turned import turn_sources
@@ -57,8 +55,8 @@ _HEADER_BYTES = 100_000
 
 # Share of the budget that it may take to learn whether this CPU is right in low precision.
 _PATIENCE = 0.1
-# Steps after which a network has learned from the forest that guides it what that one knows.
-_TAUGHT = 60
+# What is needed to tell classes apart: with less paint a training goes on with what was there.
+_FEWEST_CLASSES = 2
 # A live training is kept so often, to be taken up again if the engine dies.
 _KEEP_EVERY_S = 15.0
 
@@ -123,8 +121,9 @@ def train(
         If nothing can be learned from the paint.
     """
     extras = extras or Extras()
-    clock = Clock(started if started is not None else time.monotonic())
-    run = _Run(sources, settings, clock, control or JobControl(), extras)
+    control = control or JobControl()
+    clock = Clock(started if started is not None else time.monotonic(), control)
+    run = _Run(sources, settings, clock, control, extras)
     try:
         for event in run.events(output, classes):
             if run.team.leads:
@@ -155,6 +154,7 @@ class _Run:
         torch.manual_seed(settings.seed)
         keep_freed_memory()
         self._rehearsal: Rehearsal | None = None
+        self._put_off: list[Region] = []  # painted over, but not learned
 
     def close(self) -> None:
         """End what may still be going on beside the training."""
@@ -196,10 +196,12 @@ class _Run:
         yield from self._show_first()
         self._paint.teach()
         self._sampler = self._paint.sampler(seed=plan.seed)
-        self._forest = None if self._paint.guided else self._fit_forest()
-        straight = views[: len(self._sources)]
-        self._remembers, self._memory = remember_paint(straight, self._table, held_out)
-        yield from say_method(plan, self._paint, held_out, remembers=bool(self._memory))
+        self._gauge = HeldOutGauge(self._sources, self._intensities, held_out, plan.steps)
+        self._companions = Companions(plan, self._table, held_out)
+        self._companions.learn(self._paint, views[: len(self._sources)])
+        remembers = bool(self._companions.remembers)
+        scored = self._gauge.slices
+        yield from say_method(plan, self._paint, held_out, scored, remembers=remembers)
 
     def _needs_voxels(self, facts: Facts) -> bool:
         """Look at the paint whether the full resolution pays, where that is open."""
@@ -239,7 +241,8 @@ class _Run:
         self._correction = FrequencyCorrection(self._sources, self._intensities, shown=shown)
         self._refer()
         # Better told now than after the training.
-        tensors = [*self._state.network.state_dict().values(), *self._memory.values()]
+        weights = self._state.network.state_dict()
+        tensors = [*weights.values(), *self._companions.tensors.values()]
         size = sum(t.numel() * t.element_size() for t in tensors)
         require_room(output.parent, size + _HEADER_BYTES, what=str(output))
         if self._init:
@@ -247,13 +250,11 @@ class _Run:
                 yield Notice(level="warning", message=message)
         if self._low.begins(wait_s=_PATIENCE * (self._plan.budget_s or 0.0)):
             self._state.go_low()
-        self._state.forest = self._forest
+        self._state.forest = self._companions.forest
         self._snapshot = snapshot_path(output)
         self._clock_state: dict[str, float] | None = None
         if self._extras.resume:
             yield from self._resume()
-        first, intensity = self._sources[0], self._intensities[0]
-        self._gauge = HeldOutGauge(first, intensity, self._settings.held_out, self._plan.steps)
 
     def _resume(self) -> Iterator[Event]:
         """Take up an unfinished training; a live one begins afresh where that can't be done."""
@@ -284,7 +285,7 @@ class _Run:
             )
             yield clock.report(state.step)
             if changed := self._control.take_changed():
-                self._take_up(changed)
+                yield from self._take_up(changed)
             if self._correction.due(state.step):
                 self._correction.correct(state)
                 clock.reserve(self._correction.seconds * self._members.count)
@@ -320,12 +321,18 @@ class _Run:
         timed = self._plan.steps is None
         return timed and self._preview is not None and self._preview.waiting(self._control)
 
-    def _take_up(self, changed: Sequence[Region]) -> None:
+    def _take_up(self, changed: Sequence[Region]) -> Iterator[Event]:
         """Learn from what was painted meanwhile, from the newest most."""
         plan, state = self._plan, self._state
+        changed, self._put_off = [*self._put_off, *changed], []
+        counts = count_painted(self._sources, self._settings.held_out)
+        if sum(value in counts for value in self._table.values) < _FEWEST_CLASSES:
+            self._put_off = changed
+            yield Notice(level="warning", message=ERASED)
+            return
         self._paint.replace_sources(*self._views())
         self._paint.refresh(changed)
-        self._forest = None  # it has not seen them
+        self._companions.outdate()
         self._sampler = self._paint.sampler(seed=plan.seed + state.step, newest=changed)
         self._refer()
         if self._preview:
@@ -334,7 +341,9 @@ class _Run:
     def save(self, output: Path) -> Iterator[Event]:
         """Write the model; a stopped training can be taken up again."""
         state, clock = self._state, self._clock
-        state.forest = self._forest or (None if self._taught else self._fit_forest())
+        straight = self._views()[0][: len(self._sources)]
+        self._companions.finish(self._paint, straight, state.step)
+        state.forest = self._companions.forest
         self._correction.correct(state, last=True)
         best = state.best.score
         record = {
@@ -350,13 +359,12 @@ class _Run:
         spec = state.spec.model_copy(
             update={
                 "training": record,
-                "remembers": self._remembers,
+                "remembers": self._companions.remembers,
                 "network": network,
                 "mirrors": max(1, state.spec.mirrors // members),  # each one sees some views
             }
         )
-        kept = self._memory | (state.forest.tensors() if state.forest else {})
-        save_model(output, weights, spec, kept)
+        save_model(output, weights, spec, self._companions.tensors)
         if self._control.stop and self._plan.steps is not None:
             save_snapshot(snapshot_path(output), state, self._sampler)
         else:
@@ -373,17 +381,6 @@ class _Run:
             return self._sources, self._intensities
         views, origins = turn_sources(self._sources, self._settings.held_out)
         return views, [self._intensities[i] for i in origins]
-
-    @property
-    def _taught(self) -> bool:
-        """Whether the network knows what the forest knows: it was guided by it for long enough."""
-        return self._paint.guided and self._state.step >= _TAUGHT
-
-    def _fit_forest(self) -> Forest | None:
-        plan = self._plan
-        if not plan.forest:
-            return None
-        return fit_forest(self._paint.crops, len(self._table), plan.working_factor, seed=plan.seed)
 
     def _spec(self) -> ModelSpec:
         first = self._sources[0].volume
