@@ -26,7 +26,9 @@ def box(*bounds: int) -> Region:
 WHOLE = box(0, 5, 0, 72, 0, 88)
 
 
-def predictor(*, subvoxel: bool = True, neighbours: int = 1, mirrors: int = 1) -> Predictor:
+def predictor(
+    *, subvoxel: bool = True, neighbours: int = 1, mirrors: int = 1, image: np.ndarray = IMAGE
+) -> Predictor:
     """Untrained network whose statistics are those of the image: every tile must agree."""
     torch.manual_seed(0)
     factor, features = (1, 2, 2), FeatureConfig(sigmas=(1.0,))
@@ -54,7 +56,7 @@ def predictor(*, subvoxel: bool = True, neighbours: int = 1, mirrors: int = 1) -
         context=(neighbours, -(-y // 2) * 2, -(-x // 2) * 2),
     )
     module = build_network(network).eval()
-    return Predictor(module, spec, Volume(IMAGE), device=CPU, precision="float32", mirrors=mirrors)
+    return Predictor(module, spec, Volume(image), device=CPU, precision="float32", mirrors=mirrors)
 
 
 @pytest.mark.parametrize("subvoxel", [True, False])
@@ -79,6 +81,15 @@ def test_a_turned_image_gives_a_turned_answer_when_all_turns_are_averaged() -> N
     turned = predictor(mirrors=8)
     turned.volume = Volume(np.ascontiguousarray(IMAGE[:, ::-1]))
     np.testing.assert_allclose(turned.predict_region(WHOLE), answer[:, :, ::-1], atol=1e-4)
+
+
+def test_an_empty_tile_whose_answer_was_replaced_meanwhile_is_computed_again() -> None:
+    blank = predictor(image=np.full_like(IMAGE, 7))
+    first, second = box(2, 3, 24, 48, 32, 64), box(2, 4, 24, 48, 32, 64)
+    expected = blank.compute(blank.prepare(first))
+    waiting = blank.prepare(first)  # in another thread, while the next one is computed
+    blank.compute(blank.prepare(second))
+    np.testing.assert_array_equal(blank.compute(waiting), expected)
 
 
 def test_other_channels_than_trained_on_are_refused() -> None:

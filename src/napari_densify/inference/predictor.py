@@ -191,6 +191,8 @@ class Predictor:
         """
         if prepared.empty in self._answers:
             return self._answers[prepared.empty]
+        if not prepared.voxels.numel():  # its answer has been replaced by another's since
+            prepared = self.prepare(prepared.region, always=True)
         if len(self.tiles(prepared.region)) > 1:  # prepared before memory ran out
             return self.predict_region(prepared.region)
         try:
