@@ -15,6 +15,7 @@ from napari_densify.core.volume import Volume
 from napari_densify.inference.ladder import Ladder
 from napari_densify.inference.tiling import Tiling, block_size, chunk_size
 from napari_densify.inference.volume import Outputs, predict_volume, resolve_mirrors
+from napari_densify.inference.writing import Pieces
 from napari_densify.io import create_sink, open_image, open_labels
 from napari_densify.networks import build_network
 
@@ -182,6 +183,19 @@ def test_a_fault_of_ours_is_not_taken_for_a_lack_of_memory(tmp_path: Path) -> No
     net = Tight(0, 0, ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
         list(predict_volume(net, SPEC, IMAGE, outputs(tmp_path), WHOLE))
+
+
+def test_a_block_that_could_not_be_put_together_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Pieces, "add", full)
+    out = outputs(tmp_path)
+    with pytest.raises(MemoryError):
+        list(predict_volume(network(), SPEC, IMAGE, out, SETTINGS))
+    assert not out.is_done((0, 0, 0))
 
 
 def test_after_the_smallest_tile_comes_the_cpu() -> None:

@@ -157,10 +157,10 @@ class _Pipeline:
         while waiting is not None and not self._control.stop:
             block, tiles, prepared = waiting
             pieces = Pieces.empty(block, self._predictor.spec, outputs=self._outputs)
-            waiting = self._compute(pieces, tiles, prepared)
+            waiting, added = self._compute(pieces, tiles, prepared)
             if writing is not None:
                 yield writing.result()
-            writing = self._write.submit(self._finish, pieces)
+            writing = self._write.submit(self._finish, pieces, added)
             if waiting is None or self._control.view is not None:  # to be seen at once
                 yield writing.result()
                 writing = None
@@ -177,8 +177,8 @@ class _Pipeline:
 
     def _compute(
         self, pieces: Pieces, tiles: list[Region], prepared: Future[Prepared]
-    ) -> _Waiting | None:
-        """Compute a block's tiles; return the next block, which is prepared meanwhile."""
+    ) -> tuple[_Waiting | None, Future[None] | None]:
+        """Compute a block's tiles; return the next block, and the last tile being added."""
         waiting: _Waiting | None = None
         adding: Future[None] | None = None
         for number in range(1, len(tiles) + 1):
@@ -191,13 +191,15 @@ class _Pipeline:
             if adding is not None:  # at most one answer waits to be converted
                 adding.result()
             adding = self._write.submit(self._add, pieces, tile.region, answer)
-        return waiting
+        return waiting, adding
 
     def _add(self, pieces: Pieces, region: Region, answer: npt.NDArray[np.float32]) -> None:
         with self._predictor.watch("blend"):
             pieces.add(region, answer)
 
-    def _finish(self, pieces: Pieces) -> Block:
+    def _finish(self, pieces: Pieces, added: Future[None] | None) -> Block:
+        if added is not None:  # in this very thread: it is done, or has failed
+            added.result()
         with self._predictor.watch("write"):
             pieces.write(self._outputs)
         return pieces.block
