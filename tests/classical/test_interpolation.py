@@ -5,6 +5,7 @@ import pytest
 
 from napari_densify.classical import run_method
 from napari_densify.classical.interpolation import painted_planes, signed_distances
+from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Volume
 
 
@@ -13,9 +14,11 @@ def ball(shape=(21, 30, 30), radius=10):
     return np.where(sum(g**2 for g in grids) < radius**2, 2, 1).astype(np.uint8)
 
 
-def interpolate(paint, spacing=(1.0, 1.0, 1.0), **parameters):
+def interpolate(paint, spacing=(1.0, 1.0, 1.0), classes=None, **parameters):
     volume = Volume(np.zeros(paint.shape, np.uint8), spacing)
-    return run_method("interpolation", volume, annotations=paint, parameters=parameters)
+    return run_method(
+        "interpolation", volume, annotations=paint, classes=classes, parameters=parameters
+    )
 
 
 def test_a_disc_shrinks_linearly_between_two_slices():
@@ -54,6 +57,25 @@ def test_an_object_that_ends_fades_out_halfway():
     assert (np.diff(areas) <= 0).all()
     assert areas[2] > 0
     assert areas[6:].sum() == 0
+
+
+def test_a_class_that_nobody_painted_is_nowhere():
+    paint = np.zeros((9, 8, 40), np.uint8)
+    for z, edge in ((0, 1), (4, 39), (8, 20)):  # far from each other: both fade in between
+        paint[z] = np.where(np.arange(40) < edge, 2, 3)
+    labels = interpolate(paint, classes=ClassTable.from_values([1, 2, 3, 4]))
+    assert set(np.unique(labels)) == {2, 3}
+    painted = paint != 0
+    np.testing.assert_array_equal(labels[painted], paint[painted])
+
+
+def test_a_class_painted_across_z_only_is_not_lost():
+    truth = ball()
+    paint = np.zeros_like(truth)
+    paint[[0, 20]] = 1
+    paint[:, 15] = truth[:, 15]
+    labels = interpolate(paint)
+    np.testing.assert_array_equal(labels[:, 15], truth[:, 15])
 
 
 def test_strokes_are_enough():

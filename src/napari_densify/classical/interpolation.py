@@ -16,7 +16,15 @@ from napari_densify.classical.task import Labels, Paint, Rule, Task
 from napari_densify.core.base import Settings
 from napari_densify.core.blocks import Region
 
-__all__ = ["SEARCH", "InterpolationParameters", "fit", "painted_planes", "signed_distances"]
+__all__ = [
+    "SEARCH",
+    "InterpolationParameters",
+    "fade_absent",
+    "fit",
+    "mix_planes",
+    "painted_planes",
+    "signed_distances",
+]
 
 SEARCH: dict[str, tuple[str, ...]] = {}
 
@@ -194,17 +202,28 @@ def signed_distances(
     return out
 
 
-def _bounded(fields: list[Distances]) -> Distances:
-    """Stack planes; a class that a plane lacks fades out halfway to where it is.
+def fade_absent(fields: Distances, *, nowhere: float) -> None:
+    """Let a class that a plane lacks lie as far away there as it is deep elsewhere, in place.
 
-    Its distance there is minus what it has at its deepest in any other plane.
+    So it fades out halfway to a plane that has it.
+
+    Parameters
+    ----------
+    fields
+        Signed distances ``(P, K, A, B)`` of P planes, in nm, minus infinity where absent.
+    nowhere
+        Signed distance of a class that no plane has, in nm.
     """
+    for k in range(fields.shape[1]):
+        column = fields[:, k]
+        absent = np.isneginf(column)
+        column[absent] = nowhere if absent.all() else -column[~absent].max()
+
+
+def _bounded(fields: list[Distances]) -> Distances:
+    """Stack planes; a class that none of them has lies below all others."""
     stack = np.stack(fields)
-    for k in range(stack.shape[1]):
-        absent = np.isneginf(stack[:, k]).all((1, 2))
-        if absent.any():
-            depth = 0.0 if absent.all() else float(stack[~absent, k].max())
-            stack[absent, k] = -max(depth, 1e-3) if not absent.all() else -np.inf
+    fade_absent(stack, nowhere=-2 * float(np.abs(stack[np.isfinite(stack)]).max()))
     return stack
 
 
@@ -230,10 +249,31 @@ def _values(stack: _Stack, z: int, inside: tuple[slice, slice]) -> tuple[Any, An
 
 
 def _along_z(stack: _Stack, z: int, inside: tuple[slice, slice]) -> tuple[Any, Any]:
-    low, high, part = _between(tuple(stack.planes.tolist()), z)
-    first, second = (stack.distances[i][(slice(None), *inside)] for i in (low, high))
-    value = first if low == high else (1 - part) * first + part * second
-    return value, np.abs(stack.planes - z).min() * stack.step
+    field, distance = mix_planes(stack.distances[:, :, *inside], stack.planes, z)
+    return field, distance * stack.step
+
+
+def mix_planes(
+    fields: Distances, planes: npt.NDArray[np.int64], number: int
+) -> tuple[Distances, int]:
+    """Mix the fields on either side of a slice linearly; beyond the last plane it stays.
+
+    Parameters
+    ----------
+    fields
+        Finite signed distances ``(P, K, A, B)`` in the painted planes.
+    planes
+        Their numbers ``(P,)``, ascending.
+    number
+        Slice that is wanted.
+
+    Returns
+    -------
+    Field ``(K, A, B)``, and slices to the nearest plane.
+    """
+    low, high, part = _between(tuple(planes.tolist()), number)
+    mixed = fields[low] if low == high else (1 - part) * fields[low] + part * fields[high]
+    return mixed, int(np.abs(planes - number).min())
 
 
 def _across(stack: _Stack, z: int, inside: tuple[slice, slice]) -> tuple[Any, Any]:

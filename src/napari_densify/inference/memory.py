@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_densify.classical.interpolation import signed_distances
+from napari_densify.classical.interpolation import fade_absent, mix_planes, signed_distances
 from napari_densify.core.blocks import Region
 from napari_densify.core.fingerprint import checksum
 from napari_densify.core.model import ModelSpec
@@ -26,6 +26,8 @@ __all__ = ["Belief", "PaintMemory", "Plane", "fit_belief", "recall", "weigh"]
 Floats = npt.NDArray[np.float32]
 
 _SAMPLES = 4000
+# In nm; little, as a class that nobody painted here may be there all the same.
+_NOWHERE = -1.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class PaintMemory:
         self.planes, self.classes, self.belief = list(planes), classes, belief
         self._step = spacing[0]
         self._fields = np.stack([_field(p, classes, spacing) for p in self.planes])
-        _replace_absent(self._fields)
+        fade_absent(self._fields, nowhere=_NOWHERE)
         self._numbers = np.array([p.z for p in self.planes])
 
     def log_prior(self, region: Region) -> Floats:
@@ -87,7 +89,7 @@ class PaintMemory:
         return self.belief.weight * np.stack(rows, 1)
 
     def _slice(self, z: int, box: tuple[slice, slice]) -> Floats:
-        field, distance = _mixed(self._fields[..., box[0], box[1]], self._numbers, z)
+        field, distance = mix_planes(self._fields[..., box[0], box[1]], self._numbers, z)
         return log_belief(field, distance * self._step, self.belief)
 
     def tensors(self, number: int) -> dict[str, torch.Tensor]:
@@ -193,8 +195,8 @@ def _left_out(
     for i, plane in enumerate(planes):
         others = np.arange(len(planes)) != i
         rest = fields[others]
-        _replace_absent(rest)
-        field, distance = _mixed(rest, numbers[others], plane.z)
+        fade_absent(rest, nowhere=_NOWHERE)
+        field, distance = mix_planes(rest, numbers[others], plane.z)
         painted = np.flatnonzero(plane.labels >= 0)
         picked = random.choice(painted, min(len(painted), _SAMPLES), replace=False)
         voxels = field.reshape(classes, -1)[:, picked]
@@ -209,24 +211,3 @@ def _likelihood(case: tuple[Floats, float, npt.NDArray[np.int16]], belief: Belie
 
 def _field(plane: Plane, classes: int, spacing: Spacing) -> Floats:
     return signed_distances(plane.labels + 1, range(1, classes + 1), spacing=spacing[1:])
-
-
-def _replace_absent(fields: Floats) -> None:
-    """Let a class that a plane lacks lie as far away there as it is deep elsewhere."""
-    for k in range(fields.shape[1]):
-        column = fields[:, k]
-        present = np.isfinite(column)
-        depth = float(column[present].max()) if present.any() else 0.0
-        column[~present] = -max(depth, 1.0)
-
-
-def _mixed(fields: Floats, numbers: npt.NDArray[np.int64], z: int) -> tuple[Floats, float]:
-    """Linear mix of the planes on either side of ``z``, and the slices to the nearer one."""
-    above = int(np.searchsorted(numbers, z))
-    if above == 0 or above == len(numbers):
-        nearest = min(above, len(numbers) - 1)
-        return fields[nearest], float(abs(numbers[nearest] - z))
-    low, high = numbers[above - 1], numbers[above]
-    share = (z - low) / (high - low)
-    mixed: Floats = ((1 - share) * fields[above - 1] + share * fields[above]).astype(np.float32)
-    return mixed, float(min(z - low, high - z))
