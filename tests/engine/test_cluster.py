@@ -6,15 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import zarr
 
 from napari_densify.core.blocks import Block, full_region
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
+from napari_densify.core.events import Event, Log
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.requests import PredictRequest
@@ -112,6 +115,26 @@ def test_a_killed_worker_a_client_that_goes_and_a_new_scheduler(files: Path) -> 
         np.testing.assert_array_equal(one, other)
 
 
+def test_workers_get_whole_chunks_of_a_model_for_all_axes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_densify.engine import cluster
+
+    jobs: list[cluster.ClusterJob] = []
+
+    def keep(job: cluster.ClusterJob, *_: object) -> Iterator[Event]:
+        jobs.append(job)
+        yield Log(message="nothing was computed")
+
+    monkeypatch.setattr(cluster, "predict_on_cluster", keep)
+    spec = SPEC.model_copy(update={"triplanar": True, "working_factor": (1, 2, 2)})
+    save_model(tmp_path / "m.safetensors", build_network(CONFIG).state_dict(), spec)
+    write_volume(tmp_path / "image.zarr", np.zeros((100, 400, 400), np.uint8))
+    run_to_end(request(tmp_path, "x", "local", block=None))
+    chunks = zarr.open_group(tmp_path / "x-labels.zarr")["0"].chunks
+    assert all(block % chunk == 0 for block, chunk in zip(jobs[0].block, chunks, strict=True))
+
+
 def test_what_a_worker_has_noted_counts_for_all(tmp_path: Path) -> None:
     sink = create_sink(tmp_path / "a.zarr", shape=(2, 8, 8), dtype=np.uint8, chunks=(1, 8, 8))
     parts = [ZarrPart(tmp_path / "a.zarr", name) for name in "ab"]
@@ -172,7 +195,7 @@ def test_a_block_is_not_written_twice(files: Path, monkeypatch: pytest.MonkeyPat
         files / "w-labels.zarr", shape=volume.shape, dtype=np.uint8, chunks=(4, 48, 48)
     )
     job = cluster_job(
-        wanted, wanted.images[0], {"labels": files / "w-labels.zarr"}, volume, SETTINGS
+        wanted, wanted.images[0], {"labels": files / "w-labels.zarr"}, volume, (4, 48, 48), SETTINGS
     )
     monkeypatch.setattr(cluster_worker, "_worker", lambda: ("0-x", 1))
     whole = full_region(volume.shape)

@@ -21,7 +21,7 @@ from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Event, Log, Notice, Progress
 from napari_densify.core.requests import PredictRequest
-from napari_densify.core.settings import PredictSettings
+from napari_densify.core.settings import PredictSettings, Triple
 from napari_densify.core.volume import Volume
 
 __all__ = ["ClusterJob", "cluster_job", "predict_on_cluster"]
@@ -48,8 +48,10 @@ class ClusterJob:
         Paths of the zarrs by role.
     shape
         Voxels (Z, Y, X) of the volume.
+    block
+        Voxels (Z, Y, X) written at once, whole chunks of the outputs.
     settings
-        Region, block, precision and so on.
+        Region, precision and so on.
     spacing
         Voxel size in nm, where the user stated it.
     """
@@ -58,7 +60,8 @@ class ClusterJob:
     image: str
     model: str
     outputs: Mapping[str, Path]
-    shape: tuple[int, int, int]
+    shape: Triple
+    block: Triple
     settings: PredictSettings
     spacing: tuple[float, float, float] | None = None
 
@@ -68,6 +71,7 @@ def cluster_job(
     image: str,
     outputs: Mapping[Any, Path],
     volume: Volume,
+    block: Triple,
     settings: PredictSettings,
 ) -> ClusterJob:
     """Describe a volume's prediction to workers, which may run in another folder."""
@@ -77,6 +81,7 @@ def cluster_job(
         model=os.path.abspath(request.model),
         outputs={role: path.resolve() for role, path in outputs.items()},
         shape=volume.shape,
+        block=block,
         settings=settings,
         spacing=request.spacing,
     )
@@ -143,8 +148,7 @@ def _hand_out(
     from napari_densify.inference.order import BlockQueue, Grid
 
     region = parse_region(job.settings.region, job.shape) if job.settings.region else None
-    block = job.settings.block or _block_of(job)
-    grid = Grid(job.shape, block, region)
+    grid = Grid(job.shape, job.block, region)
     done = {
         b.index for b in grid
         if job.settings.resume and all(s.is_done(b.index) for s in sinks.values())
@@ -192,13 +196,6 @@ def _count_workers(client: Any, before: int) -> Any:
     if count != before:
         yield Log(message=f"{count} workers" if count else "waiting for workers")
     return count
-
-
-def _block_of(job: ClusterJob) -> tuple[int, int, int]:
-    from napari_densify.core.model_file import read_spec
-    from napari_densify.inference.tiling import block_size
-
-    return block_size(job.shape, read_spec(job.model))
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from napari_densify.core.fingerprint import checksum
 from napari_densify.core.labels import label_dtype
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.requests import PredictRequest
+from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.engine.fitting import fit
 from napari_densify.engine.many import expand_images, output_names
@@ -138,7 +139,7 @@ def _predict_one(
 ) -> Iterator[Event]:
     """Predict one volume into its files; what is finished survives a stop."""
     from napari_densify.engine.cluster import cluster_job, predict_on_cluster
-    from napari_densify.inference.volume import Outputs, predict_volume
+    from napari_densify.inference.volume import Outputs, predict_volume, write_block
 
     volume = open_volume(
         target.image,
@@ -154,9 +155,12 @@ def _predict_one(
     fitted = fit(volume, model.spec, request.settings)
     for message in fitted.notices:
         yield Notice(level="warning", message=message)
-    with _sinks(request, model.spec, volume, target, control) as sinks:
+    # Workers share a volume: none of them sees it whole, along all three axes.
+    spec = model.spec.model_copy(update={"triplanar": False}) if request.cluster else model.spec
+    block = write_block(request.settings, volume, spec)
+    with _sinks(request, spec, volume, block, target, control) as sinks:
         if request.cluster:
-            job = cluster_job(request, target.image, target.paths, volume, fitted.settings)
+            job = cluster_job(request, target.image, target.paths, volume, block, fitted.settings)
             events = predict_on_cluster(job, request.cluster, sinks, control)
         else:
             events = predict_volume(
@@ -181,6 +185,7 @@ def _sinks(
     request: PredictRequest,
     spec: ModelSpec,
     volume: Volume,
+    block: Triple,
     target: Target,
     control: JobControl,
 ) -> Iterator[dict[str, Sink]]:
@@ -190,10 +195,8 @@ def _sinks(
     stopped is kept, in a zarr so that it can be gone on with.
     """
     from napari_densify.inference.tiling import chunk_size
-    from napari_densify.inference.volume import write_block
     from napari_densify.io import create_sink
 
-    block = write_block(request.settings, volume, spec)
     known: dict[str, Any] = {
         "spacing": volume.spacing,
         "spacing_known": volume.spacing_known,
@@ -223,7 +226,7 @@ def _sinks(
         raise
 
 
-def _plan(request: PredictRequest, volume: Volume, block: tuple[int, int, int]) -> dict[str, Any]:
+def _plan(request: PredictRequest, volume: Volume, block: Triple) -> dict[str, Any]:
     """Note what decides the bytes of a result; only the same can be gone on with."""
     settings = request.settings
     model = hashlib.sha256(Path(request.model).read_bytes()).hexdigest()[:32]
