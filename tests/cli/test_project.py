@@ -48,6 +48,15 @@ def test_train_on_the_strokes_of_a_project(densify, files, project):
     assert [c.name for c in spec.classes.classes] == ["background", "foreground"]
 
 
+@pytest.mark.parametrize(("option", "value"), [("--channels", "0"), ("--level", 1)])
+def test_what_a_project_was_made_with_is_not_chosen_again(densify, files, project, option, value):
+    model = files.folder / "model.safetensors"
+    outcome = densify("train", project.path, "-o", model, "--steps", 1, *SMALL, option, value)
+    assert outcome.code == 2
+    assert "chosen when it was made" in outcome.err
+    assert not model.exists()
+
+
 def test_empty_project(densify, files):
     Project.create(files.folder / "e.densify", shape=(8, 48, 48), image=files.image).close()
     outcome = densify("train", files.folder / "e.densify", "-o", files.folder / "m.safetensors")

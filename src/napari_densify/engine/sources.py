@@ -82,12 +82,19 @@ def open_volume(
     Raises
     ------
     InputError
-        If it cannot be read.
+        If it cannot be read, or a project is of another level.
     """
     if is_project(address):
         from napari_densify.project import Project
 
-        volume = Project.open(address, read_only=True).image()
+        project = Project.open(address, read_only=True)
+        if level not in (0, project.document.image.level):
+            raise InputError(
+                f"the level of {address} was chosen when it was made",
+                where="--level",
+                mend="leave it out, or name the image itself",
+            )
+        volume = project.image()
         return volume.with_spacing(spacing) if spacing else volume
     from napari_densify.io import open_image
 

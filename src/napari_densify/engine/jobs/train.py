@@ -12,7 +12,7 @@ from napari_densify.core.events import Done, Event, HeldOutScore, ModelSaved, St
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.requests import TrainRequest
 from napari_densify.engine.outputs import require_writable
-from napari_densify.engine.sources import Painted, open_painted
+from napari_densify.engine.sources import Painted, is_project, open_painted
 
 __all__ = ["run"]
 
@@ -35,7 +35,8 @@ def open_sources(request: TrainRequest) -> list[Painted]:
     Raises
     ------
     InputError
-        If there are not as many annotations as images, or one cannot be used.
+        If there are not as many annotations as images, one cannot be used, or channels
+        are chosen of a project.
     """
     annotations = request.annotations or tuple("" for _ in request.images)
     if len(annotations) != len(request.images):
@@ -45,6 +46,13 @@ def open_sources(request: TrainRequest) -> list[Painted]:
             mend="give one for each image, in the same order",
         )
     settings = request.settings
+    project = next((image for image in request.images if is_project(image)), None)
+    if project and settings.channels is not None:
+        raise InputError(
+            f"the channels of {project} were chosen when it was made",
+            where="--channels",
+            mend=f"leave it out, or name the image itself, with --annotations {project}",
+        )
     sources = [
         open_painted(
             image,
