@@ -15,6 +15,7 @@ from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import FeatureConfig, NetworkConfig
 from napari_densify.inference.export import ExportedNetwork, export_package
+from napari_densify.inference.forest import Forest
 from napari_densify.inference.inputs import input_channels
 from napari_densify.networks import LoadedModel, build_network, load_model
 
@@ -121,6 +122,20 @@ def test_the_model_comes_back_as_it_was(package: Path) -> None:
     assert again.extra == {}  # the paint that a model may remember stays with its owner
     state = original.network.state_dict()
     assert all(torch.equal(v, state[k]) for k, v in again.network.state_dict().items())
+
+
+def test_a_forest_comes_back_too_and_the_readme_says_what_others_lack(tmp_path: Path) -> None:
+    leaf = (torch.zeros(1, dtype=torch.int32),) * 2
+    forest = Forest(*leaf, torch.tensor([np.inf]), leaf[0], torch.tensor([[0.25, 0.75]]))
+    plain = model("features")
+    spec = plain.spec.model_copy(update={"forest": 0.35})
+    stored = {**plain.extra, **forest.tensors()}
+    export_package(LoadedModel(plain.network, spec, stored), tmp_path / "f.zip")
+    again = load_model(tmp_path / "f.zip")
+    assert again.extra.keys() == forest.tensors().keys()
+    assert again.spec.forest == 0.35
+    with zipfile.ZipFile(tmp_path / "f.zip") as archive:
+        assert "forest" in archive.read("README.md").decode()
 
 
 def test_foreign_packages_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from napari_densify.core.files import replace, temporary_beside
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import NormalisationConfig
 from napari_densify.core.settings import Triple
+from napari_densify.inference.forest import Forest
 from napari_densify.inference.inputs import class_scores, network_input, spec_logits
 from napari_densify.inference.tiling import feature_depth
 from napari_densify.networks import (
@@ -47,6 +48,10 @@ __all__ = ["ExportInfo", "ExportedNetwork", "export_package"]
 
 # On the working grid: enough for features of the coarsest scale.
 _MIN_SIDE = 64
+_NETWORK_ALONE = (
+    "They are the network's alone; napari-densify, which reads the attached "
+    f"{PACKED_MODEL}, weighs a random forest in.\n\n"
+)
 # Keeps a constant image from dividing by 0.
 _EPSILON = 1e-6
 
@@ -128,7 +133,9 @@ def _write_parts(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     # Not the paint that it may remember: a package is for others.
     spec = model.spec.model_copy(update={"remembers": ()})
-    save_model(folder / PACKED_MODEL, model.network.state_dict(), spec)
+    forest = Forest.from_tensors(model.extra)
+    extra = forest.tensors() if forest is not None else None
+    save_model(folder / PACKED_MODEL, model.network.state_dict(), spec, extra)
     exported = ExportedNetwork(model.network, spec).eval()
     sample = _sample_image(spec)
     standard = torch.from_numpy(_standardise(sample, spec.normalisation))
@@ -137,7 +144,7 @@ def _write_parts(
     _trace(exported, standard).save(str(folder / "weights.pt"))
     np.save(folder / "test_input.npy", sample)
     np.save(folder / "test_output.npy", result)
-    (folder / "README.md").write_text(_readme(spec), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(spec, forest), encoding="utf-8")
     return sample, result
 
 
@@ -200,14 +207,15 @@ def _standardise(
     return standard
 
 
-def _readme(spec: ModelSpec) -> str:
+def _readme(spec: ModelSpec, forest: Forest | None) -> str:
     rows = "\n".join(f"* channel {i}: {c.name}" for i, c in enumerate(spec.classes.classes))
     spacing = " x ".join(f"{s:g}" for s in spec.spacing)
+    alone = "" if forest is None else _NETWORK_ALONE
     known = "nm" if spec.spacing_known else "nm (assumed: the training image stated none)"
     return (
         "# Segmentation network\n\nTrained with napari-densify from sparse annotations; voxels "
         "without annotation had weight 0.\n\n## Output\n\nClass probabilities:\n\n"
-        f"{rows}\n\n## Training data\n\nVoxel size Z x Y x X: {spacing} {known}.\n\n"
+        f"{rows}\n\n{alone}## Training data\n\nVoxel size Z x Y x X: {spacing} {known}.\n\n"
         "## Validation\n\nScore it on painted slices that were held out before use.\n"
     )
 
