@@ -24,7 +24,7 @@ def score(step: int, dice: float) -> HeldOutScore:
 
 def training(dice: list[float], control: JobControl) -> Iterator[Event]:
     for step, value in enumerate(dice, start=1):
-        if control.stop:
+        if control.over:
             return
         yield StepDone(step=step, loss=1 / step, learning_rate=0.1, elapsed_s=step)
         yield Progress(done=step, total=len(dice), unit="training")
@@ -125,8 +125,22 @@ def test_a_training_ends_once_it_gains_nothing(
     control = JobControl()
     events = list(stopped_early(training(dice, control), control, patience))
     assert sum(isinstance(e, StepDone) for e in events) == steps
-    assert control.stop == (steps < 10)
+    assert control.enough == (steps < 10)
+    assert not control.stop  # nobody interrupted it
     notices = [e.message for e in events if isinstance(e, Notice)]
     assert len(notices) == (steps < 10)
     if notices:
         assert "0.500" in notices[0]
+
+
+def test_a_training_is_not_told_at_its_end_that_it_was_cut_short() -> None:
+    control = JobControl()
+    events = list(stopped_early(training([0.5, 0.4], control), control, 0.5))
+    assert not any(isinstance(e, Notice) for e in events)
+    assert not control.enough
+
+
+def test_the_next_training_is_not_ended_by_what_was_said_of_the_last() -> None:
+    control = JobControl(enough=True)
+    events = list(stopped_early(training([0.4, 0.5], control), control, 0.5))
+    assert sum(isinstance(e, StepDone) for e in events) == 2

@@ -19,7 +19,9 @@ class JobControl:
     Attributes
     ----------
     stop
-        Finish now and keep what was done (a stopped training saves its model).
+        The user's wish: finish now and keep what was done (a stopped training saves its model).
+    enough
+        The training under way gains no more: it ends as if its budget were used up.
     changed
         Regions of the annotations that were painted since the job last looked.
     view
@@ -37,12 +39,18 @@ class JobControl:
     """
 
     stop: bool = False
+    enough: bool = False
     changed: list[Region] = field(default_factory=list)
     view: Region | None = None
     view_generation: int = 0
     beside: tuple[Region, ...] = ()
     paused_s: float = 0.0
     started_monotonic: float = field(default_factory=time.monotonic)
+
+    @property
+    def over(self) -> bool:
+        """Whether a training is to make no further step."""
+        return self.stop or self.enough
 
     def take_changed(self) -> list[Region]:
         """Return the regions painted since the last call, and forget them."""

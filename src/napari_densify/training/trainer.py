@@ -268,13 +268,13 @@ class _Run:
             yield Notice(message=f"taken up again at step {self._state.step}")
 
     def steps(self) -> Iterator[Event]:
-        """Train until the budget is used or the user stops; look up between two steps."""
+        """Train until the budget is used, or no more is wanted; look up between two steps."""
         state, clock, plan = self._state, self._clock, self._plan
         clock.expect(plan)
         if self._clock_state:
             clock.restore(self._clock_state)
         rescue, kept = Rescue(state), clock.elapsed
-        while not self._agreed(clock.over(state.step) or self._control.stop):
+        while not self._agreed(clock.over(state.step) or self._control.over):
             if self._low.begins():
                 state.go_low()
             loss = rescue.step(self._sampler, self._member_progress())

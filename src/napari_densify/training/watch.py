@@ -58,28 +58,31 @@ def logged(
 def stopped_early(
     events: Iterator[Event], control: JobControl, patience: float | None
 ) -> Iterator[Event]:
-    """Pass events on; ask the training to stop when held-out Dice gains no more.
+    """Pass events on; say that it is enough when held-out Dice gains no more.
 
     Parameters
     ----------
+    events, control
+        One training and its mailbox; the word of an earlier one is forgotten.
     patience
         Share of the budget without a better score after which it stops; None: as the
         plan says, which may be never.
     """
+    control.enough = False
     best, best_at, progress = -math.inf, 0.0, 0.0
     for event in events:
         yield event
         if isinstance(event, Plan) and patience is None:
             patience = event.plan.get("early_stop")
-        if patience is None or control.stop:
+        if patience is None or control.stop or control.enough:
             continue
         if isinstance(event, Progress) and event.unit == "training":
             progress = event.done / event.total
         elif isinstance(event, HeldOutScore):
             if event.mean_dice > best:
                 best, best_at = event.mean_dice, progress
-            elif progress - best_at >= patience:
-                control.stop = True
+            elif progress < 1 and progress - best_at >= patience:
+                control.enough = True
                 yield Notice(
                     message=f"stopped: held-out Dice has not risen above {best:.3f} "
                     f"for {progress - best_at:.0%} of the training"
