@@ -109,6 +109,72 @@ def test_compare_trains_a_network_where_a_budget_is_given(densify, files):
     assert kinds.count("done") == 1
 
 
+@pytest.fixture
+def trained(densify, files):
+    """Trains a tiny network on some paint of the volume."""
+
+    def train(name, *words, image=files.image, paint=files.paint):
+        model = files.folder / f"{name}.safetensors"
+        outcome = densify(
+            "train", image, "--annotations", paint, "-o", model, "--steps", 1, *words,
+            "--set", "base_channels=4", "depth=2", "patch=1,32,32", "features=false",
+        )  # fmt: skip
+        assert outcome.code == 0, outcome.err
+        return model
+
+    return train
+
+
+def compare(densify, files, model, *words, paint=None):
+    outcome = densify(
+        "compare", files.image, "--annotations", paint or files.paint, "--model", model,
+        "--methods", "threshold", "--tuning", "1s", "-o", files.folder / "report", "--json", *words,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    scores = {row["method"]: row["mean Dice"] for row in outcome.result["rows"]}
+    return outcome.result["held_out"], scores.pop("Threshold"), scores
+
+
+def test_a_model_is_scored_on_the_slices_that_it_held_out(densify, files, trained):
+    model = trained("held", "--held-out", "2")
+    held_out, threshold, scores = compare(densify, files, model)
+    assert held_out == [2]
+    assert None not in (threshold, scores["held"])
+
+
+def test_a_model_is_never_scored_on_slices_that_it_saw(densify, files, trained):
+    model = trained("all")
+    _, threshold, scores = compare(densify, files, model)
+    assert threshold is not None
+    assert scores["all"] is None
+    again = trained("again", "--init", model, "--held-out", "2")
+    assert compare(densify, files, again, "--held-out", "2")[2]["again"] is None
+    # A slice that is painted later is new to it.
+    labels = open_labels(files.paint).read_labels().copy()
+    labels[3] = open_labels(files.truth).read_labels()[3]
+    held_out, _, scores = compare(densify, files, model, paint=files.labels("more.tif", labels))
+    assert held_out == [3]
+    assert scores["all"] is not None
+
+
+def test_paint_that_a_model_saw_is_not_scored_beside_a_truth(densify, files, trained):
+    model = trained("all")
+    words = ("--truth", files.truth, "--held-out", "2")
+    held_out, _, scores = compare(densify, files, model, *words)
+    assert held_out == []
+    assert scores["all"] is not None
+
+
+def test_a_model_of_another_volume_is_scored_on_any_slice(densify, files, trained):
+    from napari_densify.io import open_image, write_volume
+
+    flipped = open_image(files.image).read()[0][:, ::-1].copy()
+    other = write_volume(files.folder / "other.tif", flipped, spacing=(20, 10, 10))
+    paint = files.labels("other-paint.tif", open_labels(files.paint).read_labels()[:, ::-1].copy())
+    model = trained("other", image=other, paint=paint)
+    assert compare(densify, files, model)[2]["other"] is not None
+
+
 def test_compare_prints_a_table(densify, files):
     outcome = densify(
         "compare", files.image, "--annotations", files.paint, "--truth", files.truth,

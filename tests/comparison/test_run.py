@@ -115,15 +115,26 @@ def test_networks_stand_beside_methods(painted, tmp_path):
     assert layers == ["round 1", "a/b", "Threshold"]
 
 
-def test_a_network_that_saw_the_scored_slice_is_pointed_out(painted, tmp_path):
+@pytest.mark.parametrize("methods", [(), ("threshold",)])
+def test_a_network_that_saw_a_scored_slice_gets_no_score(painted, tmp_path, methods):
     volume, truth, paint = painted
-    model = ModelPrediction(truth, trained_slices=(1, 4))
-    events, _ = run(
-        volume, paint, methods=(), model_predictions={"net": model}, out_dir=tmp_path,
-        options=CompareOptions(held_out=(4,)),
+    seen, fair = (ModelPrediction(truth, trained_slices=slices) for slices in ((1, 4), (1, 6)))
+    models = {"seen": seen} | ({"fair": fair} if methods else {})
+    events, result = run(
+        volume, paint, methods=methods, model_predictions=models, out_dir=tmp_path,
+        options=CompareOptions(held_out=(4,), tune_s=0),
     )  # fmt: skip
     warnings = [e.message for e in events if isinstance(e, Notice) and e.level == "warning"]
-    assert any("trained on slices [4]" in w for w in warnings)
+    assert len(warnings) == 1
+    assert "seen was trained on slices [4]" in warnings[0]
+    scores = {row["method"]: row["mean Dice"] for row in result["rows"]}
+    assert scores.pop("seen") is None
+    assert result["rows"][-1]["note"] == "was trained on slices [4], which are scored here"
+    assert None not in scores.values()
+    page = (tmp_path / "report.html").read_text()
+    assert "Not scored: seen (was trained on slices [4]" in page
+    assert "seen beats" not in page
+    assert (tmp_path / "labels" / "seen.tif").exists()
 
 
 def test_a_method_that_cannot_run_is_reported_not_fatal(painted, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from napari_densify.annotations import ArrayAnnotations
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import HeldOutScore, LayerUpdated, ModelSaved, StepDone
+from napari_densify.core.fingerprint import checksum
 from napari_densify.core.settings import TrainSettings
 from napari_densify.core.volume import Volume
 from napari_densify.io import open_labels
@@ -116,6 +117,8 @@ def test_new_strokes_are_used_without_a_restart(tmp_path: Path) -> None:
                 paint[4] = 3 - truth[4]  # contradicts what was learned so far
                 control.changed.append((slice(4, 5), slice(0, 64), slice(0, 64)))
     assert max(seen[3:]) > seen[2]
+    record = load_model(tmp_path / "m.safetensors").spec.training
+    assert record["learned"] == {checksum(one.volume): [1, 4]}
 
 
 def test_the_slice_on_screen_is_predicted_while_training(tmp_path: Path) -> None:

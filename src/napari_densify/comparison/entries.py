@@ -26,7 +26,7 @@ class ModelPrediction:
     parameters
         Settings worth showing.
     trained_slices
-        Z slices that it was trained on, if known: warns if any of them is scored.
+        Z slices that it was trained on, if known: it gets no score where they are scored.
     command
         Command that makes it again.
     """

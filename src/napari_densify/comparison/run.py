@@ -31,6 +31,8 @@ from napari_densify.io import create_sink, open_labels, write_labels
 
 __all__ = ["compare", "resolve_methods", "trials"]
 
+_SEEN = "was trained on slices {}, which are scored here"
+
 
 def compare(
     image: Volume,
@@ -205,13 +207,17 @@ def _notices(case: Case, models: Mapping[str, ModelPrediction]) -> Iterator[Even
     if not case.from_truth and not case.options.held_out:
         yield Notice(message=f"scored on painted slices {list(case.held_out)}, kept from training")
     for name, model in models.items():
-        seen = sorted(set(model.trained_slices) & set(case.held_out))
-        if seen:
+        if seen := _seen(case, model):
             yield Notice(
                 level="warning",
-                message=f"{name} was trained on slices {seen}, which are scored here: its "
-                "scores are too good",
+                message=f"{name} {_SEEN.format(seen)}, so it gets no score; score it on slices "
+                "that it has not seen (--held-out), or on a truth",
             )
+
+
+def _seen(case: Case, model: ModelPrediction) -> list[int]:
+    """Scored slices that a model learned from."""
+    return sorted(set(model.trained_slices) & set(case.held_out))
 
 
 def _add_model(case: Case, name: str, model: ModelPrediction) -> Iterator[Event]:
@@ -226,6 +232,7 @@ def _add_model(case: Case, name: str, model: ModelPrediction) -> Iterator[Event]
         spacing_known=case.image.spacing_known,
         classes=case.classes,
     )
+    seen = _seen(case, model)
     entry = Entry(
         name=path.stem,
         title=name,
@@ -233,7 +240,8 @@ def _add_model(case: Case, name: str, model: ModelPrediction) -> Iterator[Event]
         labels=f"labels/{path.name}",
         seconds=model.seconds,
         parameters=model.parameters,
-        scores=case.score(open_labels(path)),
+        scores=None if seen else case.score(open_labels(path)),
+        error=_SEEN.format(seen) if seen else "",
         command=model.command,
     )
     case.entries.append(entry)

@@ -138,7 +138,10 @@ class CompareStep(Step):
             numbers = ", ".join(map(str, held))
             text = f"Scored on held-out slice{'s' if len(held) > 1 else ''} {numbers}."
         else:
-            text = "No slice is held out: about a third of the painted ones is kept for scoring."
+            text = (
+                "No slice is held out: about a third of the painted ones is kept for scoring. "
+                "A round that learned from them gets no score."
+            )
         self.note.setText(text)
 
     # clicks

@@ -1,4 +1,4 @@
-"""Keep a training volume's paint with its model, where interpolating it helps."""
+"""What a model keeps of its training volumes: which slices it saw, and paint, where that helps."""
 
 from __future__ import annotations
 
@@ -11,15 +11,49 @@ import torch
 from napari_densify.core.blocks import Region
 from napari_densify.core.fingerprint import checksum
 from napari_densify.core.labels import ClassTable, to_class_indices
+from napari_densify.core.model import ModelSpec
 from napari_densify.inference.memory import PaintMemory, Plane, fit_belief
 from napari_densify.training.paint import TrainingSource
 
-__all__ = ["remember", "remember_paint"]
+__all__ = ["LearnedSlices", "remember", "remember_paint"]
 
 # Signed distances of all planes and classes that a prediction would hold in memory.
 _MAX_BYTES = 1 << 28
 _FEWEST_PLANES = 2
 _LEAST_WEIGHT = 0.02
+
+
+class LearnedSlices:
+    """Which Z slices of which volumes a model learned from, so that they are never scored.
+
+    Parameters
+    ----------
+    sources
+        Volumes with their paint.
+    held_out
+        Slices that are not learned from.
+    start
+        Model that the training begins with: what it saw counts too.
+
+    Attributes
+    ----------
+    record
+        Slices by the checksum of their volume.
+    """
+
+    def __init__(
+        self, sources: Sequence[TrainingSource], held_out: Sequence[int], start: ModelSpec | None
+    ) -> None:
+        self._named = [(checksum(source.volume), source.annotations) for source in sources]
+        self._held_out = frozenset(held_out)
+        self.record: dict[str, list[int]] = dict(start.training.get("learned", {}) if start else {})
+        self.look()
+
+    def look(self) -> None:
+        """Take note of what is painted now."""
+        for name, paint in self._named:
+            seen = paint.slice_counts().keys() - self._held_out
+            self.record[name] = sorted(seen.union(self.record.get(name, ())))
 
 
 def remember_paint(

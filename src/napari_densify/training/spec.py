@@ -1,15 +1,19 @@
-"""What a model file says of itself, from the plan of its training."""
+"""What a model file says of itself and of its training."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from napari_densify.core.model import ModelSpec
-from napari_densify.core.settings import Triple
+from napari_densify.core.settings import TrainSettings, Triple
 from napari_densify.networks import receptive_radius, valid_margin
 from napari_densify.training.plan import TrainPlan
+from napari_densify.training.state import TrainingState
 
-__all__ = ["spec_from_plan"]
+__all__ = ["spec_from_plan", "training_record"]
 
 
 def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
@@ -29,6 +33,26 @@ def spec_from_plan(plan: TrainPlan, **known: Any) -> ModelSpec:
         triplanar=plan.triplanar,
         **known,
     )
+
+
+def training_record(
+    state: TrainingState,
+    settings: TrainSettings,
+    *,
+    seconds: float,
+    learned: Mapping[str, Sequence[int]],
+) -> dict[str, Any]:
+    """Describe a training as its model file will; ``learned`` are slices by volume."""
+    best = state.best.score
+    return {
+        "plan": state.plan.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
+        "steps": state.step,
+        "kept_step": state.step if best is None else best.step,
+        "seconds": round(seconds, 1),
+        "learned": dict(learned),
+        "torch": torch.__version__,
+    }
 
 
 def _context(plan: TrainPlan) -> Triple:

@@ -35,6 +35,7 @@ from napari_densify.training.notices import ERASED, TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
 from napari_densify.training.plan import large_planes, resolve_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
+from napari_densify.training.remember import LearnedSlices
 from napari_densify.training.rescue import Rescue
 from napari_densify.training.resolution import needs_voxels
 from napari_densify.training.schedules import load_ahead
@@ -44,7 +45,7 @@ from napari_densify.training.snapshot import (
     snapshot_path,
     stored_precision,
 )
-from napari_densify.training.spec import spec_from_plan
+from napari_densify.training.spec import spec_from_plan, training_record
 from napari_densify.training.state import TrainingState
 from napari_densify.training.team import Team, local_device
 from napari_densify.training.transfer import differences
@@ -179,9 +180,10 @@ class _Run:
         volumes = [s.volume for s in self._sources]
         self._intensities = [measure_intensity(v) for v in volumes]
         yield from flat_notices(volumes, self._intensities)
+        known = self._init.spec if self._init else None
+        self._learned = LearnedSlices(self._sources, held_out, known)
         facts = gather_facts(volumes, self._counts, self._device.type)
         facts = facts.model_copy(update={"fine": self._needs_voxels(facts)})
-        known = self._init.spec if self._init else None
         plan = self._plan = resolve_plan(self._settings, facts, known)
         painted = painted_slices([s.annotations for s in self._sources])
         cost = estimate_cost(plan, facts, painted, device=self._device)
@@ -332,6 +334,7 @@ class _Run:
             return
         self._paint.replace_sources(*self._views())
         self._paint.refresh(changed)
+        self._learned.look()
         self._companions.outdate()
         self._sampler = self._paint.sampler(seed=plan.seed + state.step, newest=changed)
         self._refer()
@@ -345,15 +348,9 @@ class _Run:
         self._companions.finish(self._paint, straight, state.step)
         state.forest = self._companions.forest
         self._correction.correct(state, last=True)
-        best = state.best.score
-        record = {
-            "plan": state.plan.model_dump(mode="json"),
-            "settings": self._settings.model_dump(mode="json"),
-            "steps": state.step,
-            "kept_step": state.step if best is None else best.step,
-            "seconds": round(clock.elapsed, 1),
-            "torch": torch.__version__,
-        }
+        record = training_record(
+            state, self._settings, seconds=clock.elapsed, learned=self._learned.record
+        )
         weights, members = state.trained()
         network = state.spec.network.model_copy(update={"members": members})
         spec = state.spec.model_copy(

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Event, Log
+from napari_densify.core.events import Done, Event, Log, Notice
+from napari_densify.core.fingerprint import checksum
+from napari_densify.core.model import ModelSpec
 from napari_densify.core.model_file import read_spec
 from napari_densify.core.requests import CompareRequest, PredictRequest, TrainRequest
 from napari_densify.core.settings import PredictSettings, TrainSettings
@@ -21,6 +23,7 @@ from napari_densify.engine.sources import (
     PaintedVoxels,
     open_label_volume,
     open_painted,
+    open_volume,
     require_shape,
 )
 
@@ -40,18 +43,20 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
     if truth is not None:
         require_shape(truth.shape, source.volume.shape, where=request.truth, other=request.image)
     resolve_methods(request.methods)
-    held_out = _held_out(request, source)
     models = _named(request.models)
-    for path in models.values():
-        read_spec(path)
+    learned = {name: _learned(read_spec(path), request, source) for name, path in models.items()}
+    seen = frozenset[int]().union(*learned.values())
+    held_out = _held_out(request, source, seen)
+    if dropped := sorted(set(request.held_out) - set(held_out)):
+        yield Notice(message=f"paint on slices {dropped} is not scored: a network learned from it")
     if request.budget_s:
-        models["network"] = folder / "network.safetensors"
+        models["network"], learned["network"] = folder / "network.safetensors", ()
         yield from _train(request, source, held_out, models["network"], control)
     predictions = {name: ModelPrediction(labels) for name, labels in request.predictions.items()}
     for name, path in models.items():
         if control.stop:
             break
-        predictions[name] = yield from _predict(request, source, name, path, control)
+        predictions[name] = yield from _predict(request, learned[name], name, path, control)
     yield from compare(
         source.volume,
         PaintedVoxels(source.annotations),
@@ -73,15 +78,18 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
     )
 
 
-def _held_out(request: CompareRequest, source: Painted) -> tuple[int, ...]:
-    """Choose slices to score on: the wish, the project's, else some of the painted ones."""
+def _held_out(request: CompareRequest, source: Painted, seen: frozenset[int]) -> tuple[int, ...]:
+    """Choose slices to score on: the wish, the project's, those that no model saw, or some."""
     from napari_densify.comparison import choose_held_out
 
-    if request.truth or request.held_out:
+    if request.truth:  # scored beside paint; the paint of these slices only if nobody saw it
+        return tuple(z for z in request.held_out if z not in seen)
+    if request.held_out:
         return request.held_out
     painted = sorted(source.annotations.slice_counts())
     marked = tuple(z for z in source.held_out if z in painted)
-    return marked or choose_held_out(painted)
+    unseen = tuple(z for z in painted if z not in seen) if seen else ()
+    return marked or unseen or choose_held_out(painted)
 
 
 def _named(models: tuple[str, ...]) -> dict[str, Path]:
@@ -119,7 +127,11 @@ def _train(
 
 
 def _predict(
-    request: CompareRequest, source: Painted, name: str, model: Path, control: JobControl
+    request: CompareRequest,
+    learned: tuple[int, ...],
+    name: str,
+    model: Path,
+    control: JobControl,
 ) -> Generator[Event, None, ModelPrediction]:
     """Predict with one model; return what the comparison is told of it."""
     from napari_densify.comparison import ModelPrediction
@@ -143,13 +155,17 @@ def _predict(
     return ModelPrediction(
         str(target),
         seconds=seconds,
-        trained_slices=_trained_slices(record, source),
+        trained_slices=learned,
         command=shlex.join(command),
     )
 
 
-def _trained_slices(record: dict[str, object], source: Painted) -> tuple[int, ...]:
-    """Painted slices that the model may have been trained on, as far as its record says."""
-    settings = record.get("settings")
-    kept = settings.get("held_out", ()) if isinstance(settings, dict) else ()
-    return tuple(z for z in source.annotations.slice_counts() if z not in set(kept))
+def _learned(spec: ModelSpec, request: CompareRequest, source: Painted) -> tuple[int, ...]:
+    """Painted slices of this image that a model learned from, as far as its record says."""
+    record, painted = spec.training, sorted(source.annotations.slice_counts())
+    settings = record.get("settings", {})
+    if "learned" not in record:  # of an earlier version: perhaps from all that it held out not
+        return tuple(z for z in painted if z not in settings.get("held_out", ()))
+    channels = settings.get("channels")
+    volume = open_volume(request.image, channels=tuple(channels) if channels else None)
+    return tuple(z for z in record["learned"].get(checksum(volume), ()) if z in painted)
