@@ -29,7 +29,7 @@ from napari_densify.core.events import (
     StepDone,
 )
 from napari_densify.engine.process import main
-from napari_densify.io import create_sink
+from napari_densify.io import create_sink, write_volume
 from napari_densify.project import Project
 
 STEPS = int(os.environ.get("DENSIFY_FAKE_STEPS", "5"))
@@ -87,6 +87,7 @@ def predict(request: ask.PredictRequest, control: JobControl) -> Iterator[Event]
     values = np.array(list(means))
     distance = np.abs(image[None] - np.array(list(means.values()))[:, None, None, None])
     labels = values[distance.argmin(0)].astype(np.uint8)
+    Path(request.output).parent.mkdir(exist_ok=True)
     sink = create_sink(
         Path(request.output), shape=labels.shape, dtype=labels.dtype,
         spacing=project.spacing, spacing_known=True, classes=project.classes,
@@ -98,6 +99,9 @@ def predict(request: ask.PredictRequest, control: JobControl) -> Iterator[Event]
         yield LayerUpdated(path=request.output, name="prediction")
     sink.close()
     yield LayerUpdated(path=request.output, name="prediction", final=True)
+    if request.probabilities:
+        write_volume(request.probabilities, (255 * (labels == 2)).astype(np.uint8))
+        yield LayerUpdated(path=request.probabilities, name="prediction", role="probabilities")
     yield Done(result={})
 
 

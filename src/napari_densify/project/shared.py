@@ -64,9 +64,8 @@ class SharedFolder:
         role
             ``labels``, ``probabilities``, ``uncertainty`` or ``instances``.
         """
-        folder = self.path / "predictions"
-        folder.mkdir(exist_ok=True)
-        return folder / (f"{number:03d}.zarr" if role == "labels" else f"{number:03d}-{role}.zarr")
+        name = f"{number:03d}" if role == "labels" else f"{number:03d}-{role}"
+        return self.path / "predictions" / f"{name}.zarr"
 
     def log(self, step: str, settings: Mapping[str, Any]) -> None:
         """Add a step to the history."""
