@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,7 +135,32 @@ def test_a_reader_adds_rounds_and_history(project):
 def test_prediction_paths(project):
     assert project.prediction_path(1) == project.path / "predictions" / "001.zarr"
     assert project.prediction_path(12, "probabilities").name == "012-probabilities.zarr"
-    assert project.prediction_path(1).parent.is_dir()
+
+
+def test_only_looking_for_a_prediction_writes_nothing(project, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", _refuse)
+    assert not project.prediction_path(1).exists()
+
+
+def _refuse(*_args, **_options):
+    raise PermissionError("read-only share")
+
+
+def test_the_predictions_of_a_deleted_round_go_with_it(project):
+    made = [project.new_round() for _ in range(3)]
+    for item in made:
+        item.model.write_bytes(b"weights")
+        project.prediction_path(item.number).mkdir(parents=True)
+        project.prediction_path(item.number, "probabilities").mkdir()
+    made[1].delete()
+    left = sorted(p.name for p in (project.path / "predictions").iterdir())
+    assert left == ["001-probabilities.zarr", "001.zarr", "003-probabilities.zarr", "003.zarr"]
+
+
+def test_a_prediction_that_outlived_its_round_is_not_taken_for_the_next_ones(project):
+    project.new_round().model.write_bytes(b"weights")
+    project.prediction_path(2).mkdir(parents=True)
+    assert project.new_round().number == 3
 
 
 def test_more_than_255_classes_fit(folder):

@@ -85,7 +85,9 @@ class RoundsPanel(Step):
             self._restore,
             name="restore-strokes",
         )
-        self.delete = button("Delete", "Delete this round's model and scores", self._delete)
+        self.delete = button(
+            "Delete", "Delete this round's model, scores and predictions", self._delete
+        )
         self.buttons = (self.pair, self.restore, self.delete)
         grid = QGridLayout()
         grid.setSpacing(4)

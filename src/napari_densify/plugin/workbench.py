@@ -266,11 +266,15 @@ class Workbench(JobRunner):
     # rounds
 
     def delete_round(self, made: Round) -> None:
-        """Delete a round's model and scores, and the layer of its prediction."""
+        """Delete a round's model and scores, its predictions, and the layers that show them."""
         made.delete()
-        layer = find_layer(self.canvas.viewer, "prediction", str(made.number))
-        if layer is not None:
-            self.canvas.viewer.layers.remove(layer)
+        project, viewer = self.session.require_project(), self.canvas.viewer
+        maps = ("probabilities", "uncertainty")
+        names = {role: project.prediction_path(made.number, role).stem for role in maps}
+        for role, name in {"prediction": str(made.number), **names}.items():
+            layer = find_layer(viewer, role, name)
+            if layer is not None:
+                viewer.layers.remove(layer)
         self.session.earlier.pop(made.number, None)
 
     def show_rounds(self, numbers: Sequence[int]) -> None:

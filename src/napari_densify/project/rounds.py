@@ -29,7 +29,7 @@ class Round:
 
     @property
     def number(self) -> int:
-        """Number, from 1; never used twice while the round exists."""
+        """Number, from 1; never used twice while the round or a prediction of it exists."""
         return int(self.folder.name)
 
     @property
@@ -72,7 +72,10 @@ class Round:
         _write(self.folder / "scores.json", dict(scores))
 
     def delete(self) -> None:
-        """Delete model, snapshot and scores."""
+        """Delete model, snapshot and scores, and what was predicted with the model."""
+        for result in _predictions(self.folder.parent):
+            if _number_of(result) == self.number:
+                remove_tree(result)
         remove_tree(self.folder)
 
 
@@ -91,7 +94,7 @@ def make_round(folder: Path) -> Round:
     """
     try:
         folder.mkdir(exist_ok=True)
-        number = max((r.number for r in _all(folder)), default=0) + 1
+        number = _last_number(folder) + 1
         while True:
             try:
                 (folder / f"{number:03d}").mkdir()
@@ -111,6 +114,23 @@ def _all(folder: Path) -> list[Round]:
         return []
     found = [Round(f) for f in folder.iterdir() if f.name.isdigit() and f.is_dir()]
     return sorted(found, key=lambda r: r.number)
+
+
+def _last_number(folder: Path) -> int:
+    """Highest number in use: a prediction that outlived its round must not become another's."""
+    used = [r.number for r in _all(folder)] + [_number_of(p) for p in _predictions(folder)]
+    return max(used, default=0)
+
+
+def _predictions(folder: Path) -> list[Path]:
+    """Results beside the rounds' folder: ``predictions/001.zarr``, ``001-probabilities.zarr``."""
+    return [p for p in (folder.parent / "predictions").glob("*.zarr") if _number_of(p)]
+
+
+def _number_of(result: Path) -> int:
+    """Round that a result in ``predictions`` belongs to; 0 for none."""
+    digits = result.stem.partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _read(path: Path) -> dict[str, Any]:
