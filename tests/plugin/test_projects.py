@@ -5,16 +5,30 @@ from __future__ import annotations
 import pytest
 
 from napari_densify.plugin.layers import find_layer
+from napari_densify.project import Project
 
 
 @pytest.fixture
 def painted(hands):
-    """A project with both classes painted on two slices."""
+    """A project with both classes painted on two slices, and the viewer out of sight.
+
+    Mesa's software OpenGL crashes where it draws after a layer in paint mode was removed.
+    """
     hands.open_project()
+    hands.bench.canvas.viewer.window._qt_window.hide()
     for z in (3, 5):
         hands.session.paint[z] = hands.truth[z]
     hands.bench.canvas.paint_layer.refresh()
     return hands
+
+
+@pytest.fixture
+def second(tmp_path, image_file, balls):
+    """The folder of another project, of the same image, that has no paint."""
+    volume, _ = balls
+    folder = tmp_path / "second.densify"
+    Project.create(folder, shape=volume.shape, image=str(image_file)).close()
+    return folder
 
 
 def test_a_deleted_round_leaves_no_prediction_behind(painted):
@@ -33,3 +47,20 @@ def test_a_deleted_round_leaves_no_prediction_behind(painted):
     bench.train()
     painted.idle()
     assert not folder.exists()
+
+
+def test_a_job_of_a_closed_project_does_not_enter_the_next(painted, second, monkeypatch, wait_for):
+    monkeypatch.setenv("DENSIFY_FAKE_STEPS", "2000")
+    bench, session = painted.bench, painted.session
+    first = session.project.path
+    bench.train()
+    wait_for(lambda: len(session.training.loss) > 3)
+    bench.close_project()
+    bench.open_project(second)
+    wait_for(lambda: session.project is not None)
+    painted.idle()
+    assert session.project.path == second
+    assert (session.round_number, session.training.loss) == (0, [])
+    assert find_layer(bench.canvas.viewer, "prediction", "1") is None
+    with Project.open(first) as again:
+        assert [len(r.scores["curves"]["loss"]) > 3 for r in again.rounds()] == [True]

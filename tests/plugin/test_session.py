@@ -5,7 +5,15 @@ import pytest
 import tifffile
 
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Failed, ModelSaved, Notice, Progress, StepDone
+from napari_densify.core.events import (
+    Done,
+    Failed,
+    LayerUpdated,
+    ModelSaved,
+    Notice,
+    Progress,
+    StepDone,
+)
 from napari_densify.plugin import asking
 from napari_densify.plugin.jobs import Job, TrainingLog
 from napari_densify.plugin.session import Session
@@ -84,6 +92,50 @@ def test_a_finished_round_is_chosen_and_keeps_its_scores(session):
     assert asking.predict_request(session).model == request.output
     kept = TrainingLog.from_scores(session.chosen_round().scores)
     assert (kept.loss, kept.slices, kept.voxels) == ([0.5], 1, 2)
+
+
+@pytest.fixture
+def other(tmp_path):
+    image = tmp_path / "other.tif"
+    tifffile.imwrite(image, np.zeros((12, 16, 16), np.uint8))
+    return Project.create(tmp_path / "b.densify", shape=(12, 16, 16), image=str(image))
+
+
+def test_a_training_of_a_closed_project_ends_on_disk_and_is_not_shown(session, other):
+    made = session.project.new_round()
+    session.begin_training(JOB, made, TrainingLog(slices=1, voxels=2))
+    shown = []
+    session.layer_updated.connect(shown.append)
+    session.open(other)
+    made.model.write_bytes(b"")
+    session.hear(StepDone(job=JOB.id, step=1, loss=0.5, learning_rate=1, elapsed_s=1))
+    session.hear(LayerUpdated(job=JOB.id, path="a.densify/predictions/001.zarr", name="a"))
+    session.hear(ModelSaved(job=JOB.id, path=str(made.model), steps=1, elapsed_s=1))
+    session.hear(Done(job=JOB.id, stopped=True))
+    assert session.job is None
+    assert (session.round_number, session.earlier, shown) == (0, {}, [])
+    assert session.training.loss == []
+    assert TrainingLog.from_scores(made.scores).loss == [0.5]
+
+
+@pytest.mark.parametrize(
+    "last", [Done(job=JOB.id, stopped=True), Failed(job=JOB.id, message="", fault=True, again=True)]
+)
+def test_a_training_of_a_closed_project_without_a_model_leaves_nothing(session, other, last):
+    models = session.project.path / "models"
+    session.begin_training(JOB, session.project.new_round(), TrainingLog())
+    session.open(other)
+    session.hear(last)
+    assert list(models.iterdir()) == []
+    assert session.unfinished is None
+
+
+@pytest.mark.parametrize("kind", ["compare", "suggest"])
+def test_what_was_found_for_a_closed_project_stays_there(session, other, kind):
+    session.begin(Job("x-1-1", kind))
+    session.open(other)
+    session.hear(Done(job="x-1-1", result={"rows": [{"method": "a"}], "suggestions": [{}]}))
+    assert (session.comparison, session.suggested) == ([], ())
 
 
 def test_answers_to_other_jobs_are_ignored(session):

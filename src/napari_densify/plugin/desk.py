@@ -21,7 +21,7 @@ from napari_densify.core.events import (
 )
 from napari_densify.plugin.jobs import Job, TrainingLog, update_job
 from napari_densify.plugin.leave_out import LeaveOut
-from napari_densify.project import Round
+from napari_densify.project import Project, Round
 
 __all__ = ["JobDesk"]
 
@@ -47,7 +47,9 @@ class JobDesk:
     """``info``, ``warning`` or ``error``, and one line for the user."""
 
     def __init__(self) -> None:
+        self.project: Project | None = None
         self.job: Job | None = None
+        self._making: tuple[Round, TrainingLog] | None = None
         self.round_number = 0
         self._told = 0.0
         self.clear_results()
@@ -60,7 +62,6 @@ class JobDesk:
         self.earlier: dict[int, TrainingLog] = {}
         self.comparison: list[dict[str, Any]] = []
         self.suggested: tuple[dict[str, Any], ...] = ()
-        self._training_round: Round | None = None
         self.unfinished: Round | None = None
 
     def require_idle(self) -> None:
@@ -70,14 +71,21 @@ class JobDesk:
                 f"{self.job.title.lower()} is under way", mend="wait for its end, or stop it"
             )
 
+    def owns(self, job: Job) -> bool:
+        """Whether a job works on the project that is open now."""
+        return job.project == self._place()
+
+    def _place(self) -> str:
+        return str(self.project.path) if self.project else ""
+
     def begin(self, job: Job) -> None:
-        """Take note that a job was sent to the engine."""
-        self.job = job
+        """Take note that a job was sent to the engine, for the project that is open."""
+        self.job = replace(job, project=self._place())
         self.job_changed.emit()
 
     def begin_training(self, job: Job, made: Round, log: TrainingLog) -> None:
         """Take note that a training was sent, into which round, and with how much paint."""
-        self._training_round = made
+        self._making = made, log
         self.training, self.left_out = log, LeaveOut()
         self.training_changed.emit()
         self.begin(job)
@@ -96,6 +104,10 @@ class JobDesk:
             return
         if isinstance(event, Done | Failed):
             self._end(self.job, event)
+            return
+        if not self.owns(self.job):
+            if self.job.kind == "train" and self._making is not None:
+                self._making[1].add(event)  # it is kept with the round, and not shown
             return
         if isinstance(event, LayerUpdated):
             self.layer_updated.emit(event)
@@ -118,9 +130,10 @@ class JobDesk:
             self.job_changed.emit()
 
     def _model_saved(self) -> None:
-        if self._training_round is not None:
-            self.round_number = self._training_round.number
-            self.earlier[self.round_number] = self.training
+        if self._making is not None:
+            made, log = self._making
+            self.round_number = made.number
+            self.earlier[made.number] = log
             self.rounds_changed.emit()
 
     def _end(self, job: Job, event: Done | Failed) -> None:
@@ -131,8 +144,8 @@ class JobDesk:
             self.said.emit("error", f"{job.title} failed: {event.message}")
         else:
             self._keep(job, event)
-        if job.kind == "train" and self._training_round is not None:
-            self._end_round(self._training_round, event)
+        if job.kind == "train" and self._making is not None:
+            self._end_round(*self._making, event, owned=self.owns(job))
         self.job_changed.emit()
         self.job_ended.emit(job, event)
 
@@ -142,11 +155,11 @@ class JobDesk:
         self.estimate_changed.emit()
 
     def _keep(self, job: Job, event: Done) -> None:
-        if job.kind == "compare":
+        if job.kind == "compare" and self.owns(job):
             result = event.result
             self.comparison = list(result.get("table_rows") or result.get("rows") or ())
             self.scores_changed.emit()
-        if job.kind == "suggest":
+        if job.kind == "suggest" and self.owns(job):
             self.suggested = tuple(event.result.get("suggestions", ()))
             self.paint_changed.emit()
         if job.kind == "leave_out":
@@ -154,12 +167,14 @@ class JobDesk:
         verb = "stopped; what was done is kept" if event.stopped else "done"
         self.said.emit("info", f"{job.title}: {verb}")
 
-    def _end_round(self, made: Round, event: Done | Failed) -> None:
-        self._training_round = None
-        if not made.complete and isinstance(event, Failed) and event.again:
+    def _end_round(
+        self, made: Round, log: TrainingLog, event: Done | Failed, *, owned: bool
+    ) -> None:
+        self._making = None
+        if not made.complete and owned and isinstance(event, Failed) and event.again:
             self.unfinished = made  # its snapshot can be taken up
         elif not made.complete:
             made.delete()
         elif isinstance(event, Done):
-            made.save_scores({**event.result, **self.training.summary()})
+            made.save_scores({**event.result, **log.summary()})
         self.rounds_changed.emit()

@@ -28,7 +28,10 @@ CURVES = ("seconds", "loss", "score_seconds", "dice")
 
 @dataclass(frozen=True)
 class Job:
-    """A job that the engine was asked to do and has not finished."""
+    """A job that the engine was asked to do and has not finished.
+
+    ``project`` is the folder that it works on: another one may be open before it ends.
+    """
 
     id: str
     kind: str
@@ -37,6 +40,7 @@ class Job:
     message: str = ""
     paused: bool = False
     stopping: bool = False
+    project: str = ""
 
     @property
     def title(self) -> str:

@@ -189,7 +189,7 @@ class MethodPanel(Step):
         self.bench.submit(request)
 
     def _job_ended(self, job: Job, event: Done | Failed) -> None:
-        if job.kind == "classical":
+        if job.kind == "classical" and self.session.owns(job):
             self.status.setText(_end_of(event))
 
     def let_go(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QPixmap
@@ -61,10 +62,10 @@ class PatchesDialog(QDialog):
 
     def job_ended(self, job: Job, event: Done | Failed) -> None:
         """Show the picture that was made."""
-        project = self.bench.session.project
-        if job.kind != "augment" or not isinstance(event, Done) or project is None:
+        shown = job.kind == "augment" and self.bench.session.owns(job)
+        if not shown or not isinstance(event, Done):
             return
-        path = project.path / PATCHES
+        path = Path(job.project) / PATCHES
         self.picture.setPixmap(QPixmap(str(path)))
         path.unlink(missing_ok=True)
         size = self.picture.pixmap().size()

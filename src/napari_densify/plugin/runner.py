@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from qtpy.QtCore import QObject, QTimer
 
@@ -104,15 +105,15 @@ class JobRunner(QObject):
             job = self.client.submit(asking.leave_out_request(self.session, z))
             self.session.begin(Job(id=job, kind="leave_out", message=f"without slice {z}"))
 
-    def _left_out(self, event: Done | Failed) -> None:
-        """Go on with the next slice, unless the user stopped it or the engine broke down."""
+    def _left_out(self, job: Job, event: Done | Failed) -> None:
+        """Go on with the next slice, unless it was stopped, closed, or the engine broke down."""
         session = self.session
         if not getattr(event, "stopped", False):
             session.left_out.finish()
         session.training_changed.emit()
-        if session.left_out.next is None or getattr(event, "stopped", getattr(event, "fault", 0)):
-            if session.project is not None:
-                (session.project.path / asking.SCRATCH).unlink(missing_ok=True)
+        ended = getattr(event, "stopped", getattr(event, "fault", False))
+        if ended or session.left_out.next is None or not session.owns(job):
+            (Path(job.project) / asking.SCRATCH).unlink(missing_ok=True)
             self._say("info", session.left_out.describe() or "Leaving slices out: stopped")
         else:
             QTimer.singleShot(0, self._leave_next_out)
@@ -167,7 +168,7 @@ class JobRunner(QObject):
         if job.kind == "train":
             self._take_up_again()
         if job.kind == "leave_out":
-            self._left_out(event)
+            self._left_out(job, event)
         if self._ending:
             self._ending = False
             QTimer.singleShot(0, self.client.free)

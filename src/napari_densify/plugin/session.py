@@ -43,7 +43,6 @@ class Session(JobDesk):
 
     def __init__(self) -> None:
         super().__init__()
-        self.project: Project | None = None
         self.paint: PaintedArray | None = None
         self.train_settings = default_train_settings()
         self.predict_settings = PredictSettings()

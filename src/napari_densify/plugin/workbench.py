@@ -254,9 +254,15 @@ class Workbench(JobRunner):
             self._say("error", str(error))
 
     def close_project(self) -> None:
-        """Put the project away; its layers stay but the annotation layer."""
+        """Put the project away; its layers stay but the annotation layer.
+
+        A job under way is stopped and finishes on disk; nothing of it is shown any more.
+        """
         if self.session.job is not None:
             self.stop()
+        if self._sketching:
+            self.client.tell(ask.Cancel(job=self._sketching))
+        self._sketching = self._estimating = ""
         self.canvas.forget_project()
         self.session.close()
 
@@ -299,9 +305,10 @@ class Workbench(JobRunner):
     # strokes and view, while the engine works
 
     def _strokes_flushed(self, regions: list[Region]) -> None:
-        if self.session.job is not None and self.session.job.kind == "train":
+        job = self.session.job
+        if job is not None and job.kind == "train" and self.session.owns(job):
             self.client.tell(ask.StrokesChanged(regions=tuple(map(bounds_of, regions))))
-        elif self.session.job is None and not self._sketch_soon.isActive():
+        elif job is None and not self._sketch_soon.isActive():
             self._sketch_soon.start()
         if self.session.project is not None and not self._counting.isActive():
             self._counting.start()
