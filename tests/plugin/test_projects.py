@@ -64,3 +64,28 @@ def test_a_job_of_a_closed_project_does_not_enter_the_next(painted, second, monk
     assert find_layer(bench.canvas.viewer, "prediction", "1") is None
     with Project.open(first) as again:
         assert [len(r.scores["curves"]["loss"]) > 3 for r in again.rounds()] == [True]
+
+
+def test_a_project_opened_over_another_one_can_be_painted(painted, second, wait_for):
+    bench, session = painted.bench, painted.session
+    first, dead = session.project.path, bench.canvas.paint_layer
+    bench.open_project(second)
+    wait_for(lambda: session.project.path == second)
+    assert dead not in bench.canvas.viewer.layers
+    bench.canvas.paint_layer.paint((2, 20, 20), 2)
+    assert session.counts()[2] > 0
+    with Project.open(first) as again:
+        assert set(again.annotations().slice_counts()) == {3, 5}
+
+
+def test_only_one_project_is_opened_at_a_time(painted, second, wait_for):
+    bench, session, said = painted.bench, painted.session, []
+    first = session.project.path
+    bench.close_project()
+    session.said.connect(lambda level, text: said.append(text))
+    bench.open_project(first)
+    assert not painted.dock.step("Volume").sources.isEnabled()
+    bench.open_project(second)
+    assert "a project is being opened" in said[-1]
+    wait_for(lambda: session.project is not None)
+    assert session.project.path == first

@@ -178,7 +178,7 @@ class VolumeStep(Step):
         self.start.setVisible(not opened)
         self.close_project.setVisible(opened)
         self.sources.setVisible(not opened)
-        for widget in (self.layer, self.folder, self._choose, self.part):
+        for widget in (self.sources, self.layer, self.folder, self._choose, self.part):
             widget.setEnabled(not opened and not busy)
         self.size.setEnabled(opened or candidate is not None)
         if project is not None:

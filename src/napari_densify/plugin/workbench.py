@@ -192,8 +192,9 @@ class Workbench(JobRunner):
         Raises
         ------
         InputError
-            If the layer can't be used.
+            If the layer can't be used, or another project is being opened.
         """
+        self._require_free()
         candidate = choose_part(candidate_of(layer), channels, level)
         if spacing is not None:
             candidate = type(candidate)(
@@ -209,15 +210,23 @@ class Workbench(JobRunner):
         worker.start()
 
     def open_project(self, folder: Path, layer: Any = None) -> None:
-        """Open a project folder, in a thread."""
+        """Open a project folder, in a thread; refused in words while another one is opened."""
+        if not self.attempt(self._require_free):
+            return
         self._set_busy(f"Opening {folder.name}…")
         worker = create_worker(_open_with_image, folder, _ignore_errors=True)
         worker.returned.connect(lambda project: self._opened(project, layer))
         worker.errored.connect(lambda error: self._not_opened(error, folder))
         worker.start()
 
+    def _require_free(self) -> None:
+        if self.busy:
+            raise InputError("a project is being opened", mend="wait until it is there")
+
     def _opened(self, project: Project, layer: Any) -> None:
         self._set_busy("")
+        if self.session.project is not None:
+            self.close_project()  # its annotation layer can't be painted on any more
         self.session.open(
             project,
             on_flushed=self._flushed.emit,
