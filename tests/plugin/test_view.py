@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from napari_densify.plugin.asking import bounds_of
@@ -55,3 +56,31 @@ def test_the_3d_view_asks_for_its_box_and_for_nothing_beside_it(looking):
     view = after(lambda: setattr(dims, "ndisplay", 3))
     assert view.region == tuple((0, n) for n in shape)
     assert view.beside == ()
+
+
+def test_the_slice_is_the_images_whatever_other_layers_lie_beside_it(hands):
+    hands.open_project()
+    canvas, viewer = hands.bench.canvas, hands.bench.canvas.viewer
+    z, y, x = canvas.image_layer.scale
+    viewer.add_image(np.zeros((90, 8, 8)), scale=(z / 5, y / 2, x), translate=(-2 * z, 0, 0),
+                     units=("nm",) * 3)  # fmt: skip
+    canvas.go_to_slice(4)
+    assert viewer.dims.point[0] == pytest.approx(4 * z)
+    assert canvas.current_slice == 4
+    assert canvas.plane_on_screen() == ("XY", 4)
+    assert canvas.visible_region()[0] == slice(4, 5)
+    canvas.point.go_to("XZ", 7)
+    assert viewer.dims.point[1] == pytest.approx(7 * y)
+    assert canvas.plane_on_screen() == ("XZ", 7)
+    assert canvas.visible_region()[:2] == (slice(0, hands.session.shape[0]), slice(7, 8))
+    assert [box for box in canvas.planes_beside() if box[0] == slice(4, 5)]
+
+
+def test_a_layer_in_another_unit_does_not_move_the_slice(hands):
+    hands.open_project()
+    canvas, viewer = hands.bench.canvas, hands.bench.canvas.viewer
+    viewer.add_image(np.zeros((30, 8, 8)), scale=(100.0,) * 3, units=("angstrom",) * 3)
+    canvas.go_to_slice(4)
+    assert viewer.dims.point[0] == pytest.approx(10 * 4 * canvas.image_layer.scale[0])
+    assert canvas.current_slice == 4
+    assert canvas.visible_region()[0] == slice(4, 5)

@@ -55,7 +55,7 @@ class Canvas(QObject):
         self._viewer = ref(viewer)
         self.session = session
         self.generation = 0
-        self.point = ViewPoint(self._viewer)
+        self.point = ViewPoint(self._viewer, lambda: self.image_layer)
         self.results = Results(self._viewer, session, self._place)
         self._follower: WindowFollower | None = None
         self._announced: Region | None = None
@@ -213,7 +213,7 @@ class Canvas(QObject):
 
     def go_to_slice(self, z: int) -> None:
         """Show a Z slice."""
-        self.viewer.dims.set_current_step(self.viewer.dims.ndim - 3, z)
+        self.point.move(0, z)
 
     def _slice_moved(self) -> None:
         self.slice_changed.emit(self.current_slice)

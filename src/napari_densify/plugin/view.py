@@ -6,11 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_densify.annotations.suggestion import AXES
 from napari_densify.core.blocks import Region, full_region
 
-__all__ = ["ViewPoint", "axes_on_screen", "camera_of", "planes_beside", "visible_box"]
+__all__ = [
+    "ViewPoint",
+    "axes_on_screen",
+    "camera_of",
+    "planes_beside",
+    "visible_box",
+    "voxel_on_screen",
+]
 
 Triple = tuple[int, int, int]
 
@@ -37,6 +45,36 @@ def axes_on_screen(viewer: Any) -> tuple[int, ...]:
     return tuple(axis - extra for axis in viewer.dims.displayed if axis >= extra)
 
 
+def voxel_on_screen(viewer: Any, layer: Any) -> Triple:
+    """Voxel (Z, Y, X) of a layer that the sliders stand at; outside of it where they pass it.
+
+    The steps of the sliders don't tell: they count in the smallest voxels of all
+    layers, from the first voxel of any.
+    """
+    z, y, x = (round(float(v)) for v in _voxel(viewer, layer, viewer.dims.point))
+    return z, y, x
+
+
+def _voxel(viewer: Any, layer: Any, point: Any) -> npt.NDArray[np.float64]:
+    """Voxel (Z, Y, X) at a point of the world, not rounded; a 2D layer is slice 0."""
+    n = layer.ndim
+    voxel = layer.world_to_data(np.asarray(point)[-n:] * _units_of(viewer, layer))
+    return np.pad(voxel, (3 - n, 0))
+
+
+def _units_of(viewer: Any, layer: Any) -> npt.NDArray[np.float64]:
+    """Factors from the viewer's units, the smallest of all layers, to those of a layer."""
+    units = getattr(viewer.dims, "units", None) or layer.units  # older napari knows no units
+    pairs = zip(units[-layer.ndim :], layer.units, strict=True)
+    return np.array([_ratio(mine, its) for mine, its in pairs])
+
+
+def _ratio(mine: Any, its: Any) -> float:
+    if mine == its or not mine.is_compatible_with(its):  # pixels and nm: napari takes 1 too
+        return 1.0
+    return float((1 * mine).to(its).magnitude)
+
+
 def visible_box(viewer: Any, layer: Any, shape: Triple) -> Region:
     """Voxels that are on screen: of one slice in 2D, of the whole volume in the 3D view.
 
@@ -53,9 +91,9 @@ def visible_box(viewer: Any, layer: Any, shape: Triple) -> Region:
     if len(displayed) == 3:
         return full_region(shape)
     box = [slice(0, n) for n in shape]
+    at = voxel_on_screen(viewer, layer)
     for axis in set(range(3)) - set(displayed):
-        index = int(viewer.dims.current_step[axis + viewer.dims.ndim - 3])
-        index = min(max(0, index), shape[axis] - 1)
+        index = min(max(0, at[axis]), shape[axis] - 1)
         box[axis] = slice(index, index + 1)
     for axis, span in zip(displayed, _spans(viewer, layer, displayed), strict=True):
         box[axis] = _clipped(span, shape[axis])
@@ -76,9 +114,9 @@ def planes_beside(viewer: Any, layer: Any, shape: Triple) -> list[Region]:
     planes: list[Region] = []
     hidden = next(axis for axis in range(3) if axis not in displayed)
     box[hidden] = slice(0, shape[hidden])
+    at = voxel_on_screen(viewer, layer)
     for axis in displayed:
-        index = int(viewer.dims.current_step[axis + viewer.dims.ndim - 3])
-        index = min(max(0, index), shape[axis] - 1)
+        index = min(max(0, at[axis]), shape[axis] - 1)
         sides = [slice(index, index + 1) if i == axis else s for i, s in enumerate(box)]
         planes.append((sides[0], sides[1], sides[2]))
     return planes
@@ -89,10 +127,10 @@ def _spans(viewer: Any, layer: Any, displayed: tuple[int, ...]) -> list[tuple[fl
     camera = camera_of(viewer)
     corners = []
     for sign in (-0.5, 0.5):
-        point = np.zeros(layer.ndim)
+        point = np.zeros(3)
         away = sign * np.asarray(_canvas_size(viewer), float) / camera.zoom
-        point[[axis + layer.ndim - 3 for axis in displayed]] = np.asarray(camera.center)[-2:] + away
-        corners.append(np.asarray(layer.world_to_data(point))[-3:])
+        point[list(displayed)] = np.asarray(camera.center)[-2:] + away
+        corners.append(_voxel(viewer, layer, point))
     low, high = np.minimum(*corners), np.maximum(*corners)
     return [(low[axis], high[axis]) for axis in displayed]
 
@@ -104,30 +142,39 @@ def _clipped(span: tuple[float, float], length: int) -> slice:
 
 
 class ViewPoint:
-    """The slice on screen.
+    """The slice on screen, in voxels of the image.
 
     Parameters
     ----------
     viewer
         Gives the napari viewer.
+    image
+        Gives the image layer; without one the sliders' steps are taken for voxels.
     """
 
-    def __init__(self, viewer: Callable[[], Any]) -> None:
-        self._viewer = viewer
+    def __init__(self, viewer: Callable[[], Any], image: Callable[[], Any]) -> None:
+        self._viewer, self._image = viewer, image
+
+    def voxel(self) -> Triple:
+        """Voxel (Z, Y, X) that the sliders stand at."""
+        image = self._image()
+        if image is not None:
+            return voxel_on_screen(self._viewer(), image)
+        z, y, x = (0, *self._viewer().dims.current_step)[-3:]
+        return int(z), int(y), int(x)
 
     @property
     def z(self) -> int:
         """Z slice on screen."""
-        step = self._viewer().dims.current_step
-        return int(step[-3]) if len(step) >= 3 else 0
+        return self.voxel()[0]
 
     def plane(self) -> tuple[str, int]:
         """Plane (``XY``, ``XZ``, ``YZ``) and number of the slice on screen."""
         dims = self._viewer().dims
         if dims.ndim < 3:
             return AXES[0], 0
-        axis = dims.order[-3]
-        return AXES[max(0, axis - (dims.ndim - 3))], int(dims.current_step[axis])
+        axis = max(0, dims.order[-3] - (dims.ndim - 3))
+        return AXES[axis], self.voxel()[axis]
 
     def go_to(self, axis: str, index: int) -> None:
         """Show a slice; ``axis`` names its plane, ``XY``, ``XZ`` or ``YZ``."""
@@ -136,4 +183,16 @@ class ViewPoint:
         extra = dims.ndim - 3
         others = [i for i in range(3) if i != number]
         dims.order = (*range(extra), *(extra + i for i in (number, *others)))
-        dims.set_current_step(extra + number, index)
+        self.move(number, index)
+
+    def move(self, axis: int, index: int) -> None:
+        """Set the slider of an axis (0 is Z) to a voxel; the plane on screen stays."""
+        viewer, image = self._viewer(), self._image()
+        slider = axis + viewer.dims.ndim - 3
+        if image is None:
+            viewer.dims.set_current_step(slider, index)
+        elif axis + image.ndim >= 3:
+            voxel = list(self.voxel())
+            voxel[axis] = index
+            world = image.data_to_world(voxel[-image.ndim :]) / _units_of(viewer, image)
+            viewer.dims.set_point(slider, float(world[axis - 3]))

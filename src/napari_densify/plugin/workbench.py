@@ -352,8 +352,7 @@ class Workbench(JobRunner):
         beside: tuple[ask.Bounds, ...] = ()
         if region is not None and not self.session.held_still:
             if self.canvas.viewer.dims.ndisplay == 3:
-                middle = self.canvas.viewer.dims.current_step[-3:]
-                region = box_around(region, middle, MOST_IN_3D)
+                region = box_around(region, self.canvas.point.voxel(), MOST_IN_3D)
             bounds = bounds_of(region)
             beside = tuple(map(bounds_of, self.canvas.planes_beside()))
         self.client.tell(ask.View(region=bounds, generation=generation, beside=beside))
