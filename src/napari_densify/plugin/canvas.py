@@ -17,6 +17,7 @@ from napari_densify.plugin.images import image_layers
 from napari_densify.plugin.layers import (
     class_colormap,
     find_layer,
+    lie_over,
     mark_layer,
     place_like,
     protect,
@@ -102,7 +103,7 @@ class Canvas(QObject):
         if image is None:
             image = self._add_image()
         mark_layer(image, "image")
-        set_spacing(image, project.spacing)
+        self._respace()
         self.show_paint()
         for number in [r.number for r in project.rounds()]:
             path = project.prediction_path(number)
@@ -151,11 +152,13 @@ class Canvas(QObject):
 
     def _follow(self, layer: Labels) -> None:
         """Keep a window where the user looks."""
-        if isinstance(layer.data, PaintWindow) and self.image_layer is not None:
+        image, project = self.image_layer, self.session.require_project()
+        if isinstance(layer.data, PaintWindow) and image is not None:
             self._follower = WindowFollower(
                 self.viewer,
-                self.image_layer,
+                image,
                 layer,
+                lambda: place_like(image, project.spacing),
                 lambda text: self.session.said.emit("warning", text),
             )
 
@@ -177,11 +180,17 @@ class Canvas(QObject):
                 layer.metadata["densify_classes"] = self.session.classes.model_dump(mode="json")
 
     def _respace(self) -> None:
-        if self.session.project is None:
+        """Give the voxel size to the layers of the project and to those that lie over its image."""
+        project, image = self.session.project, self.image_layer
+        if project is None:
             return
-        for layer in self.viewer.layers:
-            if _role(layer) and not isinstance(layer.data, PaintWindow):
-                set_spacing(layer, self.session.project.spacing)
+        at = self.point.voxel()
+        beside = [x for x in self.viewer.layers if image is not None and lie_over(x, image)]
+        for layer in {*beside, *filter(_role, self.viewer.layers)}:
+            if not isinstance(layer.data, PaintWindow):
+                set_spacing(layer, project.spacing)
+        for axis, index in enumerate(at):  # the sliders stay where they are in nm
+            self.point.move(axis, index)
         if self._follower is not None:
             self._follower.place()
 

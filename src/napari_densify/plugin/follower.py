@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from napari.layers import Labels
 from superqt.utils import qthrottled
 
@@ -40,12 +41,22 @@ class WindowFollower:
         Layer that lies over the whole volume.
     layer
         Annotation layer, on a :class:`PaintWindow`.
+    place
+        Gives scale and offset of the whole volume, as arguments of a layer.
     say
         Takes a line for the user.
     """
 
-    def __init__(self, viewer: Any, image: Any, layer: Labels, say: Callable[[str], None]) -> None:
-        self._viewer, self._image, self._layer, self._say = viewer, image, layer, say
+    def __init__(
+        self,
+        viewer: Any,
+        image: Any,
+        layer: Labels,
+        place: Callable[[], dict[str, Any]],
+        say: Callable[[str], None],
+    ) -> None:
+        self._viewer, self._image, self._layer = viewer, image, layer
+        self._place, self._say = place, say
         self._mode = ""
         self._ended = False
         camera, dims = camera_of(viewer), viewer.dims
@@ -82,17 +93,10 @@ class WindowFollower:
 
     def place(self) -> None:
         """Put the layer over the voxels that it shows now."""
-        layer, frame = self._layer, self._layer.data.frame
-        scale = [s * n for s, n in zip(self._image.scale[-3:], frame.step, strict=True)]
-        first = [
-            start + unit * (origin + (n - 1) / 2)
-            for start, unit, origin, n in zip(
-                self._image.translate[-3:], self._image.scale[-3:], frame.origin, frame.step,
-                strict=True,
-            )
-        ]  # fmt: skip
-        layer.scale = scale
-        layer.translate = first
+        layer, frame, place = self._layer, self._layer.data.frame, self._place()
+        spacing, step = np.asarray(place["scale"]), np.asarray(frame.step)
+        layer.scale = spacing * step
+        layer.translate = place["translate"] + spacing * (frame.origin + (step - 1) / 2)
         layer.refresh()  # its extent may be another now
         if not layer.loaded:  # with slices loaded in a thread, old paint would lie elsewhere
             layer.set_view_slice()

@@ -26,6 +26,7 @@ __all__ = [
     "class_colormap",
     "find_layer",
     "grid_of",
+    "lie_over",
     "place_like",
     "set_spacing",
     "spacing_of",
@@ -107,13 +108,13 @@ def selection_kept(viewer: Any) -> Iterator[None]:
 
 def add_quietly(viewer: Any, layer: Layer, *, below: Layer | None = None) -> None:
     """Insert a layer (below another, or on top) and leave everything else as it is."""
-    step = viewer.dims.current_step
+    point = viewer.dims.point  # a step may be another length afterwards
     had_layers = len(viewer.layers) > 0
     with selection_kept(viewer):
         index = viewer.layers.index(below) if below in viewer.layers else len(viewer.layers)
         viewer.layers.insert(index, layer)
-    if had_layers and viewer.dims.current_step != step:
-        viewer.dims.current_step = step
+    if had_layers and viewer.dims.point[-len(point) :] != point:
+        viewer.dims.point = point
 
 
 def when_hands_are_off(action: Callable[[], None]) -> None:
@@ -160,20 +161,27 @@ def _nanometres(unit: Any) -> float | None:
 
 
 def set_spacing(layer: Layer, spacing: Spacing) -> None:
-    """Give a layer a voxel size in nm; its offset is kept in voxels."""
-    if layer.ndim == 3:
-        offset = np.asarray(layer.translate) / np.asarray(layer.scale)
-        layer.units = NM
-        layer.scale = spacing
-        layer.translate = offset * np.asarray(spacing)
-    else:
-        layer.units = NM[-layer.ndim :]
-        layer.scale = spacing[-layer.ndim :]
+    """Give a layer of two or three axes a voxel size in nm; its offset is kept in voxels."""
+    scale = spacing[-layer.ndim :]
+    offset = np.asarray(layer.translate) / np.asarray(layer.scale)
+    layer.units = NM[-layer.ndim :]
+    layer.scale = scale
+    layer.translate = offset * np.asarray(scale)
+
+
+def lie_over(layer: Layer, image: Layer) -> bool:
+    """Whether a layer has the voxels of an image: another channel of it, or its labels."""
+    if layer.ndim != image.ndim or layer.units != image.units:
+        return False
+    pairs = (
+        (layer.extent.data, image.extent.data),
+        (layer.scale, image.scale),
+        (layer.translate, image.translate),
+    )
+    return all(np.allclose(a, b) for a, b in pairs)
 
 
 def place_like(image: Layer | None, spacing: Spacing) -> dict[str, Any]:
-    """Arguments that put a new 3D layer exactly over the image."""
-    place: dict[str, Any] = {"scale": spacing, "units": NM, "axis_labels": AXES}
-    if image is not None and image.ndim == 3:
-        place["translate"] = tuple(image.translate)
-    return place
+    """Arguments that put a new 3D layer exactly over the image; one of two axes is slice 0."""
+    first = (0.0, 0.0, 0.0) if image is None else (0.0, *image.translate)[-3:]
+    return {"scale": spacing, "translate": first, "units": NM, "axis_labels": AXES}

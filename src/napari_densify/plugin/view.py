@@ -57,14 +57,16 @@ def voxel_on_screen(viewer: Any, layer: Any) -> Triple:
 
 def _voxel(viewer: Any, layer: Any, point: Any) -> npt.NDArray[np.float64]:
     """Voxel (Z, Y, X) at a point of the world, not rounded; a 2D layer is slice 0."""
-    n = layer.ndim
-    voxel = layer.world_to_data(np.asarray(point)[-n:] * _units_of(viewer, layer))
-    return np.pad(voxel, (3 - n, 0))
+    place = np.asarray(point)[-layer.ndim :]  # shorter while layers are taken away
+    voxel = layer.world_to_data(place * _units_of(viewer, layer)[-len(place) :])
+    return np.pad(voxel, (3 - layer.ndim, 0))
 
 
 def _units_of(viewer: Any, layer: Any) -> npt.NDArray[np.float64]:
     """Factors from the viewer's units, the smallest of all layers, to those of a layer."""
-    units = getattr(viewer.dims, "units", None) or layer.units  # older napari knows no units
+    units = getattr(viewer.dims, "units", None)  # older napari knows none
+    if units is None or len(units) < layer.ndim:
+        return np.ones(layer.ndim)
     pairs = zip(units[-layer.ndim :], layer.units, strict=True)
     return np.array([_ratio(mine, its) for mine, its in pairs])
 
