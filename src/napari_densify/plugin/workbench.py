@@ -324,15 +324,16 @@ class Workbench(JobRunner):
 
     def _sketch(self) -> None:
         """Show a first answer from the strokes so far, as long as nothing is trained."""
-        session, view = self.session, self.canvas.visible_region()
+        session, project = self.session, self.session.project
         wanted = session.live and not session.held_still and session.job is None
-        if not wanted or view is None or session.project is None or session.project.rounds():
+        if not wanted or project is None or project.rounds():
             return
+        view = self.canvas.visible_region()
         if self._sketching:
             self._sketch_soon.start()  # the last one is still being made
-        elif sum(n > 0 for n in session.training_counts().values()) > 1:
+        elif view is not None and sum(n > 0 for n in session.training_counts().values()) > 1:
             request = ask.SketchRequest(
-                project=str(session.project.path),
+                project=str(project.path),
                 region=bounds_of(view),
                 generation=self.canvas.generation,
                 settings=session.train_settings,
