@@ -100,7 +100,7 @@ def candidate_of(layer: Any) -> Candidate:
     Raises
     ------
     InputError
-        If the layer is a colour image, a time series, or rotated.
+        If the layer is a colour image, a time series, rotated, or moved by an affine.
     """
     if layer.rgb:
         raise InputError("is a colour image", where=layer.name, mend="split it into channels")
@@ -112,6 +112,12 @@ def candidate_of(layer: Any) -> Candidate:
         )
     if not np.allclose(layer.rotate, np.eye(layer.ndim)) or np.any(np.asarray(layer.shear)):
         raise InputError("is rotated or sheared", where=layer.name, mend="resample it first")
+    if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):
+        raise InputError(
+            "is moved by an affine transform, which voxels don't follow",
+            where=layer.name,
+            mend="resample it first, or reset its affine",
+        )
     spacing, known = spacing_of(layer)
     array = layer.data[0] if layer.multiscale else layer.data
     meta = layer.metadata

@@ -231,7 +231,7 @@ class VolumeStep(Step):
         folder = Path(self.folder.text().strip())
         layer = self.layer.currentData()
         if self._exists():
-            self.bench.open_project(folder, layer)
+            self.bench.open_project(folder, layer if self._candidate is not None else None)
             return
         spacing = self.size.value() if self._edited else None
         channels = self.part.channels()
