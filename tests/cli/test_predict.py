@@ -147,6 +147,10 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(densify, files, model, m
     assert 4 <= first["done"] <= 5  # one that was computed already is written too
     a, b = (open_labels(p).read_labels() for p in (whole, broken))
     np.testing.assert_array_equal(a, b)
+    # Once more: all is there, so nothing is computed.
+    written = {p: p.stat().st_mtime_ns for p in broken.rglob("*")}
+    assert predict(densify, files.image, model, broken, *small, "--resume").code == 0
+    assert {p: p.stat().st_mtime_ns for p in broken.rglob("*")} == written
 
 
 def test_interrupted_tiff_keeps_what_is_done(densify, files, model, monkeypatch):

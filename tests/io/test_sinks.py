@@ -213,6 +213,35 @@ def test_resume_keeps_finished_blocks_only(tmp_path: Path):
         create_sink(path, shape=(2, 2, 2), dtype="uint8", resume=True)
 
 
+def test_resuming_a_finished_zarr_changes_nothing(tmp_path: Path):
+    path, array = tmp_path / "out.zarr", _labels()
+    options = {"shape": array.shape, "dtype": "uint8", "plan": {"model": "a"}}
+    first = create_sink(path, **options)
+    first.write(full_region(array.shape), array)
+    first.close()
+
+    def files() -> dict[Path, int]:
+        return {p: p.stat().st_mtime_ns for p in path.rglob("*") if p.is_file()}
+
+    before = files()
+    for end in ("abort", "close"):
+        again = create_sink(path, resume=True, **options)
+        assert again.is_done((0, 0, 0))
+        getattr(again, end)()
+        assert files() == before
+
+
+def test_what_was_reopened_is_never_deleted(tmp_path: Path):
+    path = tmp_path / "out.zarr"
+    write_labels(path, _labels())  # whoever made it left no plan: its blocks are not trusted
+    again = create_sink(
+        path, shape=_labels().shape, dtype="uint8", resume=True, plan={"model": "a"}
+    )
+    assert not again.is_done((0, 0, 0))
+    again.abort()
+    np.testing.assert_array_equal(open_labels(path).read_labels(), _labels())
+
+
 def test_a_torn_line_in_the_journal_is_not_a_finished_block(tmp_path: Path):
     options = {"shape": (4, 8, 8), "dtype": "uint8"}
     sink = create_sink(tmp_path / "out.zarr", **options)

@@ -60,6 +60,7 @@ class ZarrSink:
         self._lock = threading.Lock()
         self._backup: Path | None = None
         self._done: set[tuple[int, ...]] = set()
+        self._reopened = self._whole = False
         try:
             if resume and path.exists():
                 self._reopen()
@@ -104,7 +105,10 @@ class ZarrSink:
             self._done = read_journals(self.path)
             factors = level_factors(self.shape[-3:], self._facts.spacing)
             self._factors = [f for i, f in enumerate(factors) if str(i) in self._group]
-        self._mark(complete=False)
+        self._reopened = True
+        self._whole = bool(own.get("complete")) and own.get("plan") == self._plan
+        if not self._whole:
+            self._mark(complete=False)
 
     def _own_attributes(self, *, complete: bool) -> dict[str, Any]:
         table = self._facts.classes
@@ -142,11 +146,13 @@ class ZarrSink:
         self._done.add(key)
 
     def is_done(self, index: Sequence[int]) -> bool:
-        """Whether this block is in the journal."""
-        return tuple(int(i) for i in index) in self._done
+        """Whether this block is in the journal; all are in a result that was completed."""
+        return self._whole or tuple(int(i) for i in index) in self._done
 
     def close(self) -> Path:
         """Add coarser levels, mark the result complete and drop the older one."""
+        if self._whole:
+            return self.path
         try:
             factors = write_levels(self._group, self._facts)
             self._group.attrs["ome"] = multiscales(self.path.stem, self._facts, factors)
@@ -159,8 +165,8 @@ class ZarrSink:
         return self.path
 
     def abort(self) -> None:
-        """Keep the finished blocks, to be resumed; without any, bring the older result back."""
-        if self._done:
+        """Keep what was resumed or can be; without a finished block, bring an older result back."""
+        if self._done or self._reopened:
             self._drop_backup()
             return
         shutil.rmtree(self.path, ignore_errors=True)
