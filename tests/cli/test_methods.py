@@ -86,7 +86,7 @@ def test_compare_on_held_out_paint(densify, files):
     report = files.folder / "report"
     outcome = densify(
         "compare", files.image, "--annotations", files.paint, "--held-out", "5",
-        "--methods", "threshold,interpolation", "-o", report, "--json",
+        "--methods", "threshold,interpolation", "-o", report, "--tuning", "0s", "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     rows = {row["method"]: row["mean Dice"] for row in outcome.result["rows"]}

@@ -28,6 +28,13 @@ def test_no_durations(text):
         parse_duration(text)
 
 
+def test_no_time_at_all_where_that_means_something():
+    assert parse_duration("0s", none=True) == 0
+    for text in ("", "-5", "soon"):
+        with pytest.raises(InputError, match=r"--tuning: .* not a duration"):
+            parse_duration(text, where="--tuning", none=True)
+
+
 @pytest.mark.parametrize(
     ("text", "slices"),
     [("3,5-7", (3, 5, 6, 7)), ("", ()), ("7, 3,3", (3, 7)), ("4-4", (4,)), ("0", (0,))],

@@ -46,8 +46,17 @@ def only_one(annotations: Sequence[str]) -> str:
     return annotations[0] if annotations else ""
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, *, where: str = "--budget", none: bool = False) -> float:
     """Seconds from ``120``, ``120s``, ``2m``, ``1.5h`` or ``1h30m``.
+
+    Parameters
+    ----------
+    text
+        What was written.
+    where
+        Option that it was written for.
+    none
+        Zero is a duration too.
 
     Raises
     ------
@@ -57,10 +66,9 @@ def parse_duration(text: str) -> float:
     pieces = re.findall(r"([0-9]*\.?[0-9]+)\s*(min|[smh]?)\s*", text.strip().lower())
     rebuilt = "".join(number + unit for number, unit in pieces)
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in pieces)
-    if rebuilt != re.sub(r"\s", "", text.strip().lower()) or not seconds > 0:
-        raise InputError(
-            f"{text!r} is not a duration", where="--budget", mend="write 120s, 2m or 1h30m"
-        )
+    whole = bool(pieces) and rebuilt == re.sub(r"\s", "", text.strip().lower())
+    if not whole or not (seconds > 0 or none):
+        raise InputError(f"{text!r} is not a duration", where=where, mend="write 120s, 2m or 1h30m")
     return seconds
 
 

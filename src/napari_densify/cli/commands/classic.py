@@ -155,7 +155,7 @@ def compare(
             methods=parse_names(methods),
             models=tuple(model),
             budget_s=given(parse_duration, budget),
-            tune_s=parse_duration(tuning),
+            tune_s=parse_duration(tuning, where="--tuning", none=True),
             held_out=parse_slices(held_out),
             zero=parse_zero(zero),
             device=device,
