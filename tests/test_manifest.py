@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from npe2 import PluginManifest
 
 import napari_densify
 from napari_densify.data import sample_names
+from napari_densify.io import SUFFIXES
 
 PACKAGE = Path(napari_densify.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,13 @@ def test_every_contribution_names_a_command(manifest):
     for group in (contributions.widgets, contributions.sample_data, contributions.readers):
         for item in group or ():
             assert item.command in known
+
+
+def test_every_readable_ending_is_offered():
+    file = PluginManifest.from_file(PACKAGE / "napari.yaml")
+    offered = [p for reader in file.contributions.readers for p in reader.filename_patterns]
+    images = set(SUFFIXES) - {".ilp"}  # strokes: imported in the dock
+    assert [s for s in images if not any(fnmatch(f"a{s}", p) for p in offered)] == []
 
 
 def test_every_sample_opens(manifest):

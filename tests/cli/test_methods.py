@@ -32,6 +32,16 @@ def test_a_method_writes_labels(densify, files):
     assert (labels.read_labels() == truth).mean() > 0.97
 
 
+@pytest.mark.parametrize("ending", [".h5", ".mrc", ".nii", ".nrrd", ".npy"])
+def test_labels_are_written_in_every_format_that_can_be(densify, files, ending):
+    target = files.folder / f"labels{ending}"
+    words = ("otsu", files.image, "-o", target, "--set", "sigma=2")
+    outcome = densify("classical", *words)
+    assert outcome.code == 0, outcome.err
+    truth = open_labels(files.truth).read_labels()
+    assert (open_labels(target).read_labels() == truth).mean() > 0.97
+
+
 def test_regions_as_classes_and_as_objects(densify, files):
     labels, ids = files.folder / "ws.tif", files.folder / "ids.tif"
     words = ("classical", "watershed", files.image, "--annotations", files.paint, "-o", labels)

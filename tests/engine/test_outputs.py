@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from napari_densify.core.errors import InputError
-from napari_densify.engine.outputs import LABEL_FILES, require_folder, require_writable
+from napari_densify.engine.outputs import require_folder, require_label_file, require_writable
 
 
 def test_missing_folders_are_made_and_nothing_is_left_in_them(tmp_path):
@@ -18,14 +18,16 @@ def test_missing_folders_are_made_and_nothing_is_left_in_them(tmp_path):
 def test_an_older_result_stays_until_it_is_replaced(tmp_path):
     old = tmp_path / "labels.tif"
     old.write_bytes(b"old")
-    require_writable(old, suffixes=LABEL_FILES)
+    require_label_file(old)
     assert old.read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("name", ["labels.png", "labels", ".tif.txt"])
+@pytest.mark.parametrize("name", ["labels.png", "labels", ".tif.txt", "labels.nii.gz"])
 def test_unknown_endings(tmp_path, name):
-    with pytest.raises(InputError, match=r"\.tif or \.tiff or \.zarr"):
-        require_writable(tmp_path / name, suffixes=LABEL_FILES)
+    with pytest.raises(InputError, match=r"end it with one of \.zarr, \.tif, .*\.nrrd"):
+        require_label_file(tmp_path / name)
+    with pytest.raises(InputError, match=r"end it with \.zip$"):
+        require_writable(tmp_path / name, suffixes=(".zip",))
 
 
 def test_no_name():

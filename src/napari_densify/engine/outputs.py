@@ -8,10 +8,14 @@ from pathlib import Path
 
 from napari_densify.core.errors import InputError
 
-__all__ = ["LABEL_FILES", "require_folder", "require_writable"]
+__all__ = ["require_folder", "require_label_file", "require_writable"]
 
-LABEL_FILES = (".tif", ".tiff", ".zarr")
-"""Endings of files that labels can be written to."""
+
+def require_label_file(path: str | Path, *, inputs: Iterable[str] = ()) -> Path:
+    """Make sure that labels can be written at ``path``: see :func:`require_writable`."""
+    from napari_densify.io import OUTPUT_SUFFIXES
+
+    return require_writable(path, suffixes=OUTPUT_SUFFIXES, inputs=inputs)
 
 
 def require_writable(
@@ -43,7 +47,7 @@ def require_writable(
         raise InputError(
             "the ending tells the format, and this one is not known",
             where=str(target),
-            mend=f"end it with {' or '.join(suffixes)}",
+            mend=f"end it with {'one of ' if len(suffixes) > 1 else ''}{', '.join(suffixes)}",
         )
     if target.is_dir() and target.suffix.lower() != ".zarr":
         raise InputError(

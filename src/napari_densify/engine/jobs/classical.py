@@ -13,7 +13,7 @@ from napari_densify.core.events import Done, Event, LayerUpdated, Notice, Progre
 from napari_densify.core.requests import ClassicalRequest, MethodsRequest
 from napari_densify.engine.jobs import slider
 from napari_densify.engine.jobs.slider import Opened
-from napari_densify.engine.outputs import LABEL_FILES, require_writable
+from napari_densify.engine.outputs import require_label_file
 
 if TYPE_CHECKING:
     from napari_densify.io import Sink
@@ -37,7 +37,7 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
         yield from slider.run(request.model_copy(update={"parameters": parameters}), control)
         return
     sources = [request.image, request.annotations, request.probabilities]
-    target = require_writable(request.output, suffixes=LABEL_FILES, inputs=filter(None, sources))
+    target = require_label_file(request.output, inputs=filter(None, sources))
     if request.objects:
         count = yield from _objects(request, parameters, opened, target)
         facts = {"output": str(target), "objects": count, "seconds": round(control.elapsed(), 2)}
@@ -61,7 +61,7 @@ def _objects(
     from napari_densify.classical import get_method, run_objects
     from napari_densify.io import write_labels
 
-    ids_file = require_writable(request.objects, suffixes=LABEL_FILES, inputs=[request.image])
+    ids_file = require_label_file(request.objects, inputs=[request.image])
     yield Progress(done=0, total=1, message=request.method)
     labels, ids = run_objects(request.method, **opened.keywords(), parameters=parameters)
     facts = opened.facts()

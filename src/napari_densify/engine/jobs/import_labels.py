@@ -11,7 +11,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, Progress
 from napari_densify.core.requests import ImportRequest
 from napari_densify.core.volume import Volume
-from napari_densify.engine.outputs import LABEL_FILES, require_writable
+from napari_densify.engine.outputs import require_label_file
 from napari_densify.engine.sources import is_project, open_volume, require_shape
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(request: ImportRequest, control: JobControl) -> Iterator[Event]:
 
     into_project = bool(request.output) and is_project(request.output)
     if request.output and not into_project:
-        require_writable(request.output, suffixes=LABEL_FILES, inputs=[request.source])
+        require_label_file(request.output, inputs=[request.source])
     home = request.image or (request.output if into_project else "")
     image = open_volume(home) if request.image or into_project else None
     source, plan = planned(request, image.shape if image else None)

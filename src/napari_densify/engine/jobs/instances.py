@@ -9,7 +9,7 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, LayerUpdated, Progress
 from napari_densify.core.requests import InstancesRequest
 from napari_densify.core.settings import apply_overrides
-from napari_densify.engine.outputs import LABEL_FILES, require_writable
+from napari_densify.engine.outputs import require_label_file
 from napari_densify.engine.sources import open_label_volume
 
 __all__ = ["run"]
@@ -21,7 +21,7 @@ def run(request: InstancesRequest, control: JobControl) -> Iterator[Event]:
     from napari_densify.io import write_labels
 
     inputs = [request.prediction]
-    target = require_writable(request.output, suffixes=LABEL_FILES, inputs=inputs)
+    target = require_label_file(request.output, inputs=inputs)
     parameters = apply_overrides(InstanceParameters(), request.parameters)
     volume = open_label_volume(request.prediction)
     yield Progress(done=0, total=1, message="separating objects")

@@ -26,7 +26,7 @@ from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
 from napari_densify.engine.fitting import fit
 from napari_densify.engine.many import expand_images, output_names
-from napari_densify.engine.outputs import LABEL_FILES, require_writable
+from napari_densify.engine.outputs import require_label_file
 from napari_densify.engine.sources import open_volume
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _targets(request: PredictRequest) -> list[Target]:
                 where=str(path),
                 mend="write to .zarr with --cluster",
             )
-        require_writable(path, suffixes=LABEL_FILES, inputs=[*images, request.model])
+        require_label_file(path, inputs=[*images, request.model])
     return targets
 
 

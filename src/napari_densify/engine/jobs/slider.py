@@ -19,7 +19,7 @@ from napari_densify.core.files import atomic_write_bytes
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.requests import ClassicalRequest
 from napari_densify.core.volume import ArrayLike, Volume
-from napari_densify.engine.outputs import LABEL_FILES, require_writable
+from napari_densify.engine.outputs import require_label_file
 from napari_densify.engine.sources import PaintedVoxels, is_project, open_painted, open_volume
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
 
     assert request.region is not None
     method, _ = get_method(request.method)
-    target = require_writable(
-        request.output, suffixes=(*LABEL_FILES, *PLANES), inputs=[request.image]
-    )
+    target = require_label_file(request.output, inputs=[request.image])
     opened = open_inputs(request)
     region = _clipped(request, opened.volume.shape)
     bounds = tuple((s.start, s.stop) for s in region)
