@@ -103,7 +103,9 @@ LeaveOneOut = Annotated[
         "--leave-one-out", help="Also train without each volume in turn, and score its paint."
     ),
 ]
-Level = Annotated[int, typer.Option(metavar="N", help="Level of a multiscale image.")]
+Level = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Level of a multiscale image; 0 is the finest.")
+]
 Channels = Annotated[
     str, typer.Option(metavar="LIST", help="Image channels to see: 0,2; default all.")
 ]

@@ -20,7 +20,7 @@ def classical_command(case: Case, name: str, parameters: Mapping[str, Any]) -> s
             "densify",
             "classical",
             name,
-            _image(case),
+            *_image(case),
             "--annotations",
             "training.tif",
             *sets,
@@ -51,7 +51,7 @@ def evaluate_command(case: Case, labels: str) -> str:
 def compare_command(case: Case) -> str:
     """Command that makes the whole report again."""
     options = case.options
-    parts = ["densify", "compare", _image(case)]
+    parts = ["densify", "compare", *_image(case)]
     parts += ["--annotations", options.annotations_source or "ANNOTATIONS"]
     if case.from_truth:
         parts += ["--truth", options.truth_source or "truth.tif"]
@@ -64,8 +64,9 @@ def compare_command(case: Case) -> str:
     return shlex.join(parts)
 
 
-def _image(case: Case) -> str:
-    return case.options.image_source or case.image.source or "IMAGE"
+def _image(case: Case) -> list[str]:
+    level = ["--level", str(case.options.level)] if case.options.level else []
+    return [case.options.image_source or case.image.source or "IMAGE", *level]
 
 
 def _value(value: Any) -> str:

@@ -68,6 +68,7 @@ class CompareOptions(Settings):
     )
     seed: int = Field(0, ge=0, title="Seed")
     classes: ClassTable | None = None
+    level: int = Field(0, ge=0, description="Of a multiscale image; for the commands in the report")
     image_source: str = Field("", description="For the commands in the report")
     annotations_source: str = Field("", description="For the commands in the report")
     truth_source: str = Field("", description="For the commands in the report")

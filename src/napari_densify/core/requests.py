@@ -61,6 +61,7 @@ class InfoRequest(_Job):
     kind: Literal["info"] = "info"
     image: str
     spacing: tuple[float, float, float] | None = Field(None, description="nm; overrides the file")
+    level: int = Field(0, ge=0, description="Level of a multiscale image")
     methods: bool = Field(False, description="Of a project: text for a methods section instead")
     ahead: bool = Field(
         False, description="A training will follow: find out what it has to know of this machine"
@@ -128,6 +129,7 @@ class ClassicalRequest(_Job):
     parameters: dict[str, Any] = {}
     tune: bool = Field(False, description="Search the parameters on the paint first")
     spacing: tuple[float, float, float] | None = None
+    level: int = Field(0, ge=0, description="Level of a multiscale image")
     region: Bounds | None = Field(None, description="Only this part: the preview of a slider")
     generation: int = Field(0, description="Number of a preview; its answer carries it")
 
@@ -181,6 +183,7 @@ class CompareRequest(_Job):
     device: str = "auto"
     seed: int = 0
     spacing: tuple[float, float, float] | None = None
+    level: int = Field(0, ge=0, description="Level of a multiscale image")
 
 
 class SketchRequest(_Job):
@@ -202,6 +205,7 @@ class SuggestRequest(_Job):
     annotations: str
     count: int = Field(5, ge=1)
     seed: int = 0
+    level: int = Field(0, ge=0, description="Level of a multiscale image")
 
 
 class InstancesRequest(_Job):

@@ -16,6 +16,7 @@ from napari_densify.cli.options import (
     Image,
     Json,
     LabelsOut,
+    Level,
     ListMethods,
     Method,
     ObjectIds,
@@ -66,6 +67,7 @@ def classical(
     objects: ObjectIds = "",
     tune: Tune = False,
     spacing: Spacing = "",
+    level: Level = 0,
     list_methods: ListMethods = False,
     json: Json = False,
 ) -> None:
@@ -91,6 +93,7 @@ def classical(
             parameters=parse_pairs(overrides),
             tune=tune,
             spacing=given(parse_spacing, spacing),
+            level=level,
         )
 
     raise typer.Exit(run(request, show_labels, as_json=json))
@@ -142,6 +145,7 @@ def compare(
     zero: Zero = "unscored",
     seed: Seed = 0,
     spacing: Spacing = "",
+    level: Level = 0,
     json: Json = False,
 ) -> None:
     """Score classical methods and networks side by side and write a report."""
@@ -161,6 +165,7 @@ def compare(
             device=device,
             seed=seed,
             spacing=given(parse_spacing, spacing),
+            level=level,
         )
 
     raise typer.Exit(run(request, show_comparison, as_json=json))

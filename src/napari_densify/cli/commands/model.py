@@ -133,12 +133,13 @@ def augment(
     count: Annotated[int, typer.Option(min=1, max=64, help="How many patches.")] = 6,
     seed: Seed = 0,
     spacing: Spacing = "",
+    level: Level = 0,
     json: Json = False,
 ) -> None:
     """Draw patches as a training with these settings would see them; trains nothing."""
 
     def request() -> AugmentRequest:
-        wishes = {"preset": preset, "seed": seed}
+        wishes = {"preset": preset, "seed": seed, "level": level}
         settings = validated(TrainSettings, wishes, where="densify augment")
         return AugmentRequest(
             images=tuple(images),
@@ -164,13 +165,15 @@ def predict(
     resume: ResumePrediction = False,
     cluster: Cluster = "",
     spacing: Spacing = "",
+    level: Level = 0,
     overrides: Overrides = [],  # noqa: B006
     json: Json = False,
 ) -> None:
     """Predict dense labels of one or more volumes."""
 
     def request() -> PredictRequest:
-        settings = PredictSettings(device=device, region=region, resume=resume)
+        wishes = {"device": device, "region": region, "resume": resume, "level": level}
+        settings = validated(PredictSettings, wishes, where="densify predict")
         return PredictRequest(
             images=tuple(images),
             model=model,

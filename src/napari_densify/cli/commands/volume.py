@@ -16,6 +16,7 @@ from napari_densify.cli.options import (
     ImportTable,
     ImportZero,
     Json,
+    Level,
     MadeOn,
     Replace,
     Seed,
@@ -48,6 +49,7 @@ from napari_densify.core.requests import (
 def info(
     image: Image,
     spacing: Spacing = "",
+    level: Level = 0,
     methods: Annotated[
         bool,
         typer.Option("--methods", help="Of a project: what a paper's methods section needs."),
@@ -58,7 +60,7 @@ def info(
 
     def request() -> InfoRequest:
         size = given(parse_spacing, spacing)
-        return InfoRequest(image=image, spacing=size, methods=methods)
+        return InfoRequest(image=image, spacing=size, level=level, methods=methods)
 
     raise typer.Exit(run(request, show_info, as_json=json))
 
@@ -116,13 +118,16 @@ def suggest(
     annotations: Annotations = [],  # noqa: B006 - typer copies it
     count: Annotated[int, typer.Option(min=1, help="How many slices to name.")] = 5,
     seed: Seed = 0,
+    level: Level = 0,
     json: Json = False,
 ) -> None:
     """Say which slice to paint next, and why."""
 
     def request() -> SuggestRequest:
         paint = only_one(annotations)
-        return SuggestRequest(image=image, model=model, annotations=paint, count=count, seed=seed)
+        return SuggestRequest(
+            image=image, model=model, annotations=paint, count=count, seed=seed, level=level
+        )
 
     raise typer.Exit(run(request, show_suggestions, as_json=json))
 

@@ -38,7 +38,9 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
     from napari_densify.comparison import CompareOptions, ModelPrediction, compare, resolve_methods
 
     folder = require_folder(request.output)
-    source = open_painted(request.image, request.annotations, spacing=request.spacing)
+    source = open_painted(
+        request.image, request.annotations, spacing=request.spacing, level=request.level
+    )
     truth = open_label_volume(request.truth) if request.truth else None
     if truth is not None:
         require_shape(truth.shape, source.volume.shape, where=request.truth, other=request.image)
@@ -71,6 +73,7 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
             zero=request.zero,
             seed=request.seed,
             classes=source.classes,
+            level=request.level,
             image_source=request.image,
             annotations_source=request.annotations or request.image,
             truth_source=request.truth,
@@ -113,7 +116,11 @@ def _train(
     """Train a network on the paint that is not scored."""
     yield Log(message="training a network on the same paint")
     settings = TrainSettings(
-        budget_s=request.budget_s, device=request.device, seed=request.seed, held_out=held_out
+        budget_s=request.budget_s,
+        device=request.device,
+        seed=request.seed,
+        held_out=held_out,
+        level=request.level,
     )
     asked = TrainRequest(
         images=(request.image,),
@@ -142,7 +149,7 @@ def _predict(
         images=(request.image,),
         model=str(model),
         output=str(target),
-        settings=PredictSettings(device=request.device),
+        settings=PredictSettings(device=request.device, level=request.level),
         spacing=request.spacing,
     )
     start = time.monotonic()
@@ -152,6 +159,7 @@ def _predict(
     record = read_spec(model).training
     seconds = time.monotonic() - start + float(record.get("seconds", 0.0))
     command = ["densify", "predict", request.image, "--model", str(model), "-o", str(target)]
+    command += ["--level", str(request.level)] if request.level else []
     return ModelPrediction(
         str(target),
         seconds=seconds,
@@ -167,5 +175,7 @@ def _learned(spec: ModelSpec, request: CompareRequest, source: Painted) -> tuple
     if "learned" not in record:  # of an earlier version: perhaps from all that it held out not
         return tuple(z for z in painted if z not in settings.get("held_out", ()))
     channels = settings.get("channels")
-    volume = open_volume(request.image, channels=tuple(channels) if channels else None)
+    volume = open_volume(
+        request.image, level=request.level, channels=tuple(channels) if channels else None
+    )
     return tuple(z for z in record["learned"].get(checksum(volume), ()) if z in painted)

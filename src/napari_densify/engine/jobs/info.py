@@ -25,7 +25,7 @@ def run(request: InfoRequest, control: JobControl) -> Iterator[Event]:
     if request.methods:
         yield Done(result={"image": request.image, "methods": _methods(request.image)})
         return
-    volume = open_volume(request.image, spacing=request.spacing)
+    volume = open_volume(request.image, spacing=request.spacing, level=request.level)
     speed = reading_speed(volume)
     prediction = estimate_prediction(volume, ahead=request.ahead)
     training = prediction.pop("train")

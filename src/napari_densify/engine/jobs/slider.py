@@ -75,11 +75,12 @@ def open_inputs(request: ClassicalRequest) -> Opened:
     InputError
         If one cannot be read, or they are not of one shape.
     """
+    place: dict[str, Any] = {"spacing": request.spacing, "level": request.level}
     probabilities = _open_probabilities(request.probabilities)
     if not request.annotations and not is_project(request.image):
-        volume = open_volume(request.image, spacing=request.spacing)
+        volume = open_volume(request.image, **place)
         return Opened(volume, probabilities=probabilities)
-    source = open_painted(request.image, request.annotations, spacing=request.spacing)
+    source = open_painted(request.image, request.annotations, **place)
     paint: PaintedVoxels | SlicesOf = PaintedVoxels(source.annotations)
     if request.held_out:
         from napari_densify.comparison import SlicesOf

@@ -37,7 +37,9 @@ def run(request: SuggestRequest, control: JobControl) -> Iterator[Event]:
     from napari_densify.networks import load_model
 
     model = load_model(request.model)
-    source = open_painted(request.image, request.annotations, channels=model.spec.channels)
+    source = open_painted(
+        request.image, request.annotations, level=request.level, channels=model.spec.channels
+    )
     device = select_device()
     forest = Forest.from_tensors(model.extra)
     predictor = Predictor(
