@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,6 +185,17 @@ def test_a_cluster_that_cannot_be_used_is_refused(
         change = {"output": str(files / change["output"]), "cluster": "local"}
     with pytest.raises(InputError, match=words):
         run_to_end(request(files, "x").model_copy(update=change))
+
+
+def test_a_scheduler_that_is_lost_on_the_way_is_said_in_one_line(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_densify.engine import cluster
+
+    lost = SimpleNamespace(status="closed", dashboard_link="http://there")
+    monkeypatch.setattr(cluster, "_connected", lambda *_: nullcontext(lost))
+    with pytest.raises(InputError, match="go on with --resume"):
+        run_to_end(request(files, "x", "local"))
 
 
 def test_a_block_is_not_written_twice(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

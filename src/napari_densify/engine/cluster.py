@@ -131,9 +131,7 @@ def predict_on_cluster(
                 where=f"--cluster {where}",
                 mend="look into the workers' logs (memory?), then go on with --resume",
             ) from error
-        except (CancelledError, CommClosedError, TimeoutError, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, CommClosedError):
-                raise
+        except (CancelledError, CommClosedError, TimeoutError) as error:
             raise InputError(
                 "the scheduler was lost", where=f"--cluster {where}",
                 mend="what was finished is kept: go on with --resume",
