@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from napari_densify.core.model_file import read_spec
+from napari_densify.core.requests import TrainRequest
+from napari_densify.core.settings import TrainSettings
 from napari_densify.engine.record import recorded_requests
 from napari_densify.io import open_labels
 from napari_densify.project import Project
@@ -169,6 +171,18 @@ def test_replay_does_everything_again(densify, files, project):
         open_labels(labels).read_labels(),
     )
     assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_resumed_training_is_replayed_from_its_start(densify, project):
+    settings = TrainSettings(steps=2, base_channels=4, depth=2, patch=(4, 32, 32))
+    request = TrainRequest(
+        images=(str(project.path),), output=str(project.path / "models/001/model.safetensors"),
+        settings=settings, resume=True,
+    )  # fmt: skip
+    step = {"request": request.model_dump(mode="json"), "result": {"steps": 2}}
+    project.log("train", step)
+    outcome = densify("replay", project.path)
+    assert outcome.code == 0, outcome.err
 
 
 def test_replay_of_no_project_and_of_nothing(densify, files, project):

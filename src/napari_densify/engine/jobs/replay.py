@@ -86,6 +86,7 @@ class _Moved:
                 changes[name] = self._input(value) if one else tuple(map(self._input, value))
         if isinstance(step, ask.TrainRequest):
             changes["annotations"] = self._strokes(step)
+            changes["resume"] = False  # what it went on with is not in the replay
         return step.model_copy(update=changes)
 
     def _output(self, path: str) -> str:
