@@ -222,14 +222,14 @@ def explain_choice(devices: list[str], speeds: dict[str, list[dict[str, Any]]]) 
     device = devices[0]
     why = "no GPU was found" if device == "cpu" else "it is the fastest device that torch offers"
     low = autocast_dtype(select_device(device))
-    name = {"torch.bfloat16": "bf16", "torch.float16": "fp16"}.get(str(low), "float32")
+    name = "float32" if low is None else "bf16"
     flops = {
         row["precision"]: row["gflops"]
         for row in speeds.get(device, [])
         if row["direction"] == "forward"
     }
     if name == "float32":
-        return f"{device} ({why}), predicting in float32: no faster arithmetic in hardware"
+        return f"{device} ({why}), predicting in float32: no bf16 in hardware"
     if name in flops and "float32" in flops:
         speed = f"{flops[name]:g} GFLOP/s in the self-test, float32 {flops['float32']:g}"
     else:

@@ -82,7 +82,8 @@ def autocast_dtype(
 
     ``auto`` takes bfloat16 where the hardware computes with it: GPUs from Ampere on,
     and CPUs with AVX512-BF16 or AMX. To train on the latter it must have been
-    rehearsed first, see ``training.rehearsal``.
+    rehearsed first, see ``training.rehearsal``. It never takes float16, whose range
+    trained networks may leave.
     """
     if precision == "float32":
         return None
@@ -91,7 +92,8 @@ def autocast_dtype(
     if precision == "fp16":
         return torch.float16
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else None
     if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
         return None if training and needs_rehearsal(device) else torch.bfloat16
     return None
