@@ -75,6 +75,12 @@ def test_no_more_is_read_than_allowed():
     assert 0 < Counted.read <= 100_000
 
 
+def test_of_a_single_image_more_than_a_small_middle_is_measured():
+    image = np.zeros((1, 1200, 1200), np.uint8)
+    image[:, :300] = 200
+    assert measure_intensity(Volume(image)).offset[0] == pytest.approx(50)
+
+
 def test_statistics_do_not_depend_on_the_tile(rng):
     data = rng.integers(0, 255, (4, 32, 32)).astype(np.uint8)
     volume = Volume(data)

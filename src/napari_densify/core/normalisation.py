@@ -57,7 +57,8 @@ def measure_intensity(
         Percentiles between which intensities are clipped. Volumes that hold NaN
         or infinity are measured on their finite voxels.
     max_voxels
-        Bound on what is read; whole planes first, centre crops of huge ones.
+        Bound on what is read: whole planes where eight of them fit (fewer, if there are
+        fewer), the middle of larger ones.
     """
     config = config or NormalisationConfig()
     if config.fixed is not None:
@@ -70,7 +71,7 @@ def measure_intensity(
 
 def _sample(volume: Volume, max_voxels: int) -> npt.NDArray[Any]:
     z, y, x = volume.shape
-    edge = int(np.sqrt(max_voxels / 8))
+    edge = int(np.sqrt(max_voxels / min(8, z)))
     wy, wx = min(y, edge), min(x, edge)
     count = int(np.clip(max_voxels // (wy * wx), 1, z))
     ys = slice((y - wy) // 2, (y - wy) // 2 + wy)
