@@ -1,8 +1,10 @@
 """Pieces, stopping, memory."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from napari_densify.classical import METHODS, run, stream_method
@@ -126,6 +128,6 @@ def test_stop_ends_an_iterative_method_with_what_it_has(stack):
 
 
 def test_too_large_for_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(run, "_available_memory", lambda: 2**20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**20))
     with pytest.raises(InputError, match="whole volume in memory"):
         next(stream_method("watershed", Volume(Virtual((64, 512, 512)))))

@@ -2,8 +2,10 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from napari_densify.comparison import CompareOptions, ModelPrediction, compare
@@ -138,9 +140,7 @@ def test_a_network_that_saw_a_scored_slice_gets_no_score(painted, tmp_path, meth
 
 
 def test_a_method_that_cannot_run_is_reported_not_fatal(painted, tmp_path, monkeypatch):
-    from napari_densify.classical import run as running
-
-    monkeypatch.setattr(running, "_available_memory", lambda: 1)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
     volume, truth, paint = painted
     events, result = run(volume, paint, truth=truth, methods=QUICK, out_dir=tmp_path)
     assert any(isinstance(e, Notice) and "memory" in e.message for e in events)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from napari_densify.classical.registry import Method, get_method, resolve_parameters
 from napari_densify.classical.task import Labels, Paint, Task
@@ -281,24 +280,11 @@ def _whole(method: Method, task: Task, parameters: Settings) -> Iterator[Piece]:
 
 def _check_memory(method: Method, task: Task) -> None:
     needed = int(np.prod(task.volume.shape, dtype=np.int64)) * method.bytes_per_voxel
-    free = _available_memory()
-    if free is not None and needed > 0.8 * free:
+    free = psutil.virtual_memory().available
+    if needed > 0.8 * free:
         raise InputError(
             f"{method.title.lower()} needs the whole volume in memory, about "
             f"{needed / 2**30:.0f} GiB, and {free / 2**30:.0f} GiB are free",
             where=task.volume.source or task.volume.name,
             mend="use a coarser level or a crop, or a method that works in blocks",
         )
-
-
-def _available_memory() -> int | None:
-    """Bytes that can be taken without swapping; None where the system does not tell."""
-    try:
-        text = Path("/proc/meminfo").read_text()
-        return int(text.split("MemAvailable:")[1].split()[0]) * 1024
-    except (OSError, IndexError, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+import psutil
 import torch
 
 from napari_densify.annotations import Annotations
@@ -93,12 +93,7 @@ def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where the system doesn't tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    info = Path("/proc/meminfo")
-    if device.type == "cpu" and info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
+    return int(psutil.virtual_memory().available) if device.type == "cpu" else None
 
 
 def painted_slices(annotations: Sequence[Annotations]) -> int:
