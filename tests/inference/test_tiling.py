@@ -9,7 +9,7 @@ from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import NetworkConfig, TrainSettings
 from napari_densify.inference.folding import fold_norms
 from napari_densify.inference.order import BlockQueue, Grid
-from napari_densify.inference.tiling import block_size, plan_tiling, predicted_bytes
+from napari_densify.inference.tiling import block_size, is_slicewise, plan_tiling, predicted_bytes
 from napari_densify.networks import build_network
 from napari_densify.training.facts import Facts
 from napari_densify.training.plan import resolve_plan
@@ -48,6 +48,13 @@ def test_a_small_device_gets_smaller_tiles(name: str) -> None:
     sizes = [t.slab * t.tile[0] * t.tile[1] * t.tile[2] for t in tiles]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
+
+
+def test_a_kernel_across_slices_after_upsampling_counts_too() -> None:
+    flat = MODELS["auto"]
+    network = flat.network.model_copy(update={"up": "resize_conv", "up_kernel": (3, 3, 3)})
+    assert is_slicewise(flat)
+    assert not is_slicewise(flat.model_copy(update={"network": network}))
 
 
 def test_every_block_once_whatever_is_looked_at() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from napari_densify.classical.features import feature_halo, feature_names
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import NetworkConfig, Triple
-from napari_densify.networks import level_strides, receptive_radius
+from napari_densify.networks import has_flat_kernels, level_strides, receptive_radius
 
 __all__ = [
     "BEYOND",
@@ -81,12 +81,16 @@ class Tiling:
 
 
 def is_slicewise(spec: ModelSpec) -> bool:
-    """Whether every slice passes the network without seeing the others."""
+    """Whether every slice can pass the network without seeing the others.
+
+    A normalisation by statistics of the patch doesn't matter: such networks learn from
+    patches of one slice, so each slice is to have its own.
+    """
     config = spec.network
     if spec.working_factor[0] > 1 and not spec.subvoxel:
         return False  # answers are interpolated between slices
-    flat = all(k[0] == 1 for k in config.kernels) and all(p[0] == 1 for p in config.pools)
-    return flat and config.slice_context == 0 and config.architecture == "unet"
+    single = config.slice_context == 0 and config.architecture == "unet"
+    return single and has_flat_kernels(config)
 
 
 def halo_cells(spec: ModelSpec) -> Triple:

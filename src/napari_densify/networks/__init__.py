@@ -12,6 +12,7 @@ from napari_densify.networks.geometry import (
     receptive_radius,
     valid_margin,
 )
+from napari_densify.networks.operations import has_flat_kernels
 from napari_densify.networks.same_size import SameSize
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "build_network",
     "count_parameters",
     "first_member",
+    "has_flat_kernels",
     "input_shape_for",
     "level_strides",
     "load_model",

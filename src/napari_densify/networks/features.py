@@ -1,4 +1,4 @@
-"""The multiscale features as a torch module: on the GPU, and inside exported models.
+"""The multiscale features as a torch module, for exported models.
 
 Computes what ``classical.features.compute_features`` does (smoothed intensity,
 edges, Hessian eigenvalues; Lindeberg 1998 scale normalisation). Only the first and last

@@ -20,6 +20,7 @@ __all__ = [
     "by_slices",
     "convolve",
     "convolve_transposed",
+    "has_flat_kernels",
     "is_slicewise",
     "pad_end",
     "pool",
@@ -31,11 +32,16 @@ __all__ = [
 _SMALL = 20_480
 
 
-def is_slicewise(config: NetworkConfig) -> bool:
-    """Whether no kernel, pool or statistic makes slices see each other."""
+def has_flat_kernels(config: NetworkConfig) -> bool:
+    """Whether no kernel and no pool makes slices see each other."""
     sizes = [*config.kernels, *config.pools]
     sizes += [config.up_kernel] if config.up_kernel else []
-    return all(z == 1 for z, _, _ in sizes) and config.norm in ("batch", "none")
+    return all(z == 1 for z, _, _ in sizes)
+
+
+def is_slicewise(config: NetworkConfig) -> bool:
+    """Whether no kernel, pool or statistic makes slices see each other."""
+    return has_flat_kernels(config) and config.norm in ("batch", "none")
 
 
 def by_slices(network: Callable[[Tensor], Any], x: Tensor) -> Any:
