@@ -36,7 +36,7 @@ UNLABELLED = 0
 
 MAX_CLASSES = 65535
 
-# Okabe & Ito (2008): eight colours that colour-blind readers tell apart.
+# Paul Tol's schemes bright and light (SRON/EPS/TN/09-002), made for colour-blind readers.
 _PALETTE = (
     "#4477aa", "#ee6677", "#ccbb44", "#228833", "#66ccee", "#aa3377",
     "#ee8866", "#bbbbbb", "#44bb99", "#ffaabb", "#aaaa00", "#99ddff",
