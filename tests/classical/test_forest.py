@@ -34,6 +34,18 @@ def test_boosting(stack):
     assert (labels == truth).mean() > 0.9
 
 
+def test_features_take_a_missing_voxel_for_the_mean(rng):
+    from napari_densify.core.volume import Volume
+
+    image = rng.normal(1000, 10, (1, 40, 40))
+    image[0, 20, 20] = np.nan
+    missing = FeatureSource.of(make_task(Volume(image), None, None), FeatureConfig())
+    filled = np.nan_to_num(image, nan=missing.intensity.offset[0])
+    whole = FeatureSource(make_task(Volume(filled), None, None), FeatureConfig(), missing.intensity)
+    region = slice(0, 1), slice(0, 40), slice(0, 40)
+    np.testing.assert_allclose(missing.features(region), whole.features(region), atol=1e-4)
+
+
 def test_features_of_a_part_are_a_part_of_the_features(rng):
     from napari_densify.core.volume import Volume
 

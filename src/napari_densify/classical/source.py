@@ -46,6 +46,6 @@ class FeatureSource:
             for r, g in zip(region[1:], read[1:], strict=True)
         )
         beyond = reach + read[0].start - region[0].start, reach + region[0].stop - read[0].stop
-        image = normalise(np.nan_to_num(self.task.volume.read(read)), self.intensity)
+        image = normalise(self.task.volume.read(read), self.intensity)
         around = np.pad(image, ((0, 0), beyond, (0, 0), (0, 0)), mode="reflect")
         return np.concatenate([slab_features(c, self.config, inner=(y, x)) for c in around])
