@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel
 
 from napari_densify.io import open_labels
 from napari_densify.plugin.guide import Situation, say_next
-from napari_densify.plugin.session import default_folder
+from napari_densify.plugin.places import default_folder
 from napari_densify.project import Project
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from napari_densify.plugin.layers import find_layer
@@ -89,3 +90,21 @@ def test_only_one_project_is_opened_at_a_time(painted, second, wait_for):
     assert "a project is being opened" in said[-1]
     wait_for(lambda: session.project is not None)
     assert session.project.path == first
+
+
+def test_a_project_is_not_opened_over_another_image(painted, viewer, balls, second, wait_for):
+    volume, _ = balls
+    bench, session, said = painted.bench, painted.session, []
+    folder, own = session.project.path, bench.canvas.image_layer
+    bench.close_project()
+    session.said.connect(lambda level, text: said.append(text))
+    other = viewer.add_image(255 - np.asarray(volume.data), name="other")
+    bench.open_project(folder, other)
+    wait_for(lambda: session.project is not None)
+    assert bench.canvas.image_layer not in (other, own)
+    np.testing.assert_array_equal(bench.canvas.image_layer.data[2], volume.data[2])
+    assert "another image than other" in said[-1]
+    bench.close_project()
+    bench.open_project(second, own)
+    wait_for(lambda: session.project is not None)
+    assert bench.canvas.image_layer is own

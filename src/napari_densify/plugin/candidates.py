@@ -13,12 +13,21 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
 from napari_densify.io import open_image
+from napari_densify.plugin.arrays import ChannelView
 from napari_densify.plugin.layers import spacing_of
-from napari_densify.plugin.session import default_folder
+from napari_densify.plugin.places import proposed_folder
 from napari_densify.plugin.words import say_bytes
-from napari_densify.project import Project, same_image
+from napari_densify.project import Project, checksum, same_image
 
-__all__ = ["CLASSES", "Candidate", "candidate_of", "choose_part", "make_project"]
+__all__ = [
+    "CLASSES",
+    "Candidate",
+    "candidate_of",
+    "candidate_or_none",
+    "choose_part",
+    "make_project",
+    "open_with_image",
+]
 
 CLASSES = "densify_classes"
 """Key of a layer's metadata: the class table that goes with it."""
@@ -68,7 +77,7 @@ class Candidate:
     @property
     def folder(self) -> Path:
         """Where its project is proposed."""
-        return default_folder(self.name, self.address)
+        return proposed_folder(self.name, self.address, self.shape)
 
     def volume(self) -> Volume:
         """Return the array as a volume with three axes."""
@@ -133,6 +142,14 @@ def candidate_of(layer: Any) -> Candidate:
     )
 
 
+def candidate_or_none(layer: Any) -> Candidate | None:
+    """As `candidate_of`, but None for no layer and one that can't be used."""
+    try:
+        return None if layer is None else candidate_of(layer)
+    except InputError:
+        return None
+
+
 def choose_part(candidate: Candidate, channels: tuple[int, ...], level: int) -> Candidate:
     """Take several channels, or a coarser level, of the file that a layer shows.
 
@@ -161,6 +178,34 @@ def reopens_identically(candidate: Candidate) -> bool:
         return same_image(candidate.volume(), again)
     except (InputError, OSError):
         return False
+
+
+def open_with_image(folder: Path, shown: Candidate | None) -> tuple[Project, bool]:
+    """Open a project, and its image already: that may take time on a slow disk.
+
+    Return also whether its image is what is shown.
+
+    Raises
+    ------
+    InputError
+        If it is no project, or its image is elsewhere or damaged.
+    """
+    project = Project.open(folder)
+    try:
+        project.image()
+        return project, shown is not None and _shows_image_of(shown, project)
+    except BaseException:
+        project.close()
+        raise
+
+
+def _shows_image_of(candidate: Candidate, project: Project) -> bool:
+    """Whether a layer shows the image of a project, or one of its channels, by samples."""
+    image, shown = project.image(), checksum(candidate.volume())
+    if image.channels == 1:
+        return checksum(image) == shown
+    channels = (ChannelView(image.data, i) for i in range(image.channels))
+    return any(checksum(Volume(channel)) == shown for channel in channels)
 
 
 def make_project(

@@ -100,7 +100,7 @@ class Canvas(QObject):
     def show_project(self, image: Any = None) -> None:
         """Show image and strokes of the project that was just opened; go into paint mode."""
         project = self.session.require_project()
-        if image is None:
+        if image is None or image not in self.viewer.layers:
             image = self._add_image()
         mark_layer(image, "image")
         self._respace()

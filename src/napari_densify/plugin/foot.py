@@ -6,8 +6,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QFrame
 
-from napari_densify.core.errors import InputError
-from napari_densify.plugin.candidates import candidate_of
+from napari_densify.plugin.candidates import candidate_or_none
 from napari_densify.plugin.guide import Situation, say_next
 from napari_densify.plugin.hindrance import hindrance
 from napari_densify.plugin.layers import active_image
@@ -92,7 +91,4 @@ class Foot(Step):
 
 
 def _is_usable(layer: Any) -> bool:
-    try:
-        return layer is not None and bool(candidate_of(layer))
-    except InputError:
-        return False
+    return candidate_or_none(layer) is not None

@@ -6,14 +6,11 @@ part of it changed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
 
-from napari_densify import data
 from napari_densify.annotations import PaintedArray
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
@@ -24,7 +21,7 @@ from napari_densify.plugin.desk import JobDesk
 from napari_densify.plugin.jobs import TrainingLog
 from napari_densify.project import Project, Round
 
-__all__ = ["DEFAULT_BUDGET_S", "Session", "default_folder", "default_train_settings"]
+__all__ = ["DEFAULT_BUDGET_S", "Session", "default_train_settings"]
 
 DEFAULT_BUDGET_S = 60.0
 
@@ -210,16 +207,3 @@ class Session(JobDesk):
         """Round whose model the next training goes on from; None: it starts afresh."""
         rounds = self.require_project().rounds()
         return next((r for r in rounds if r.number == self.start_from), None)
-
-
-def default_folder(name: str, source: str) -> Path:
-    """Where a new project is proposed: beside the file if that can be, else in the home folder."""
-    path = Path(source.partition("::")[0]) if source and "://" not in source else None
-    if path is None or not _is_the_users(path.parent):
-        return Path.home() / "Densify" / f"{name.split('.')[0] or 'volume'}.densify"
-    return path.parent / f"{path.name.split('.')[0] or 'volume'}.densify"
-
-
-def _is_the_users(folder: Path) -> bool:
-    """Whether projects can be made in a folder; bundled samples lie in the installed package."""
-    return os.access(folder, os.W_OK) and not folder.is_relative_to(Path(data.__file__).parent)

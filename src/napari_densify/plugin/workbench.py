@@ -24,7 +24,13 @@ from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, Failed, LayerUpdated
 from napari_densify.plugin.activity import Activity
 from napari_densify.plugin.asking import bounds_of, box_around
-from napari_densify.plugin.candidates import candidate_of, choose_part, make_project
+from napari_densify.plugin.candidates import (
+    candidate_of,
+    candidate_or_none,
+    choose_part,
+    make_project,
+    open_with_image,
+)
 from napari_densify.plugin.canvas import Canvas
 from napari_densify.plugin.engine_choice import kept_link
 from napari_densify.plugin.engine_client import EngineClient
@@ -210,14 +216,32 @@ class Workbench(JobRunner):
         worker.start()
 
     def open_project(self, folder: Path, layer: Any = None) -> None:
-        """Open a project folder, in a thread; refused in words while another one is opened."""
+        """Open a project folder, in a thread; refused in words while another one is opened.
+
+        Parameters
+        ----------
+        folder
+            Project folder.
+        layer
+            Layer that shows its image; if it shows another one, the project's own is added.
+        """
         if not self.attempt(self._require_free):
             return
         self._set_busy(f"Opening {folder.name}…")
-        worker = create_worker(_open_with_image, folder, _ignore_errors=True)
-        worker.returned.connect(lambda project: self._opened(project, layer))
+        shown = candidate_or_none(layer)
+        worker = create_worker(open_with_image, folder, shown, _ignore_errors=True)
+        worker.returned.connect(lambda found: self._opened_over(*found, layer))
         worker.errored.connect(lambda error: self._not_opened(error, folder))
         worker.start()
+
+    def _opened_over(self, project: Project, fits: bool, layer: Any) -> None:
+        self._opened(project, layer if fits else None)
+        if layer is not None and not fits:
+            self._say(
+                "warning",
+                f"{project.path.name} was painted on another image than {layer.name}, and is shown "
+                f"with its own; for a project of {layer.name} name another folder",
+            )
 
     def _require_free(self) -> None:
         if self.busy:
@@ -357,14 +381,3 @@ class Workbench(JobRunner):
             bounds = bounds_of(region)
             beside = tuple(map(bounds_of, self.canvas.planes_beside()))
         self.client.tell(ask.View(region=bounds, generation=generation, beside=beside))
-
-
-def _open_with_image(folder: Path) -> Project:
-    """Open a project, and its image already here: that may take time on a slow disk."""
-    project = Project.open(folder)
-    try:
-        project.image()
-    except BaseException:
-        project.close()
-        raise
-    return project
