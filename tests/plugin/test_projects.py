@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
+import tifffile
 
+from napari_densify.io import plan_import, read_import
+from napari_densify.plugin import importer
 from napari_densify.plugin.layers import find_layer
 from napari_densify.project import Project
 
@@ -108,3 +113,45 @@ def test_a_project_is_not_opened_over_another_image(painted, viewer, balls, seco
     bench.open_project(second, own)
     wait_for(lambda: session.project is not None)
     assert bench.canvas.image_layer is own
+
+
+@pytest.fixture
+def slow_import(painted, tmp_path, monkeypatch, wait_for):
+    """Import of a mask that is 2 on slice 4, held up until the event is set."""
+    mask = np.zeros(painted.truth.shape, np.uint8)
+    mask[4] = 2
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    source, go_on, found = read_import(tmp_path / "mask.tif"), Event(), importer._edits
+
+    def held_up(*arguments):
+        edits = found(*arguments)
+        assert go_on.wait(20)
+        return edits
+
+    busy = []
+    painted.bench.importer.busy_changed.connect(busy.append)
+    monkeypatch.setattr(importer, "_edits", held_up)
+    painted.bench.importer.apply(source, plan_import(source).with_value(2, 2))
+    yield go_on
+    go_on.set()
+    wait_for(lambda: busy == [True, False])
+
+
+def test_what_is_painted_during_an_import_stays(painted, slow_import, wait_for, qtbot):
+    qtbot.wait(200)  # its edits are there
+    painted.session.paint[4, :10] = 1
+    slow_import.set()
+    wait_for(lambda: 2 in painted.session.slice_counts().get(4, {}))
+    assert (np.asarray(painted.session.paint[4, :10]) == 1).all()
+    assert (np.asarray(painted.session.paint[4, 10:]) == 2).all()
+
+
+def test_an_import_does_not_go_into_the_next_project(painted, slow_import, second, wait_for):
+    session, said = painted.session, []
+    painted.bench.open_project(second)
+    wait_for(lambda: session.project.path == second)
+    session.said.connect(lambda level, text: said.append(text))
+    slow_import.set()
+    wait_for(lambda: bool(said))
+    assert "closed meanwhile" in said[-1]
+    assert session.counts() == {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker
 
 from napari_densify.annotations import Edit
 from napari_densify.io import ImportPlan, ImportSource, apply_import, read_import
 from napari_densify.plugin.painter import Painter
-from napari_densify.plugin.painting import apply_edits
+from napari_densify.plugin.painting import apply_edits, only_unpainted
 from napari_densify.project import import_edits, merge_classes, require_import_shape
 
 __all__ = ["Importer"]
@@ -27,7 +28,7 @@ class Importer(QObject):
     """
 
     read = Signal(object)
-    """An `ImportSource`, to be shown before it is applied."""
+    """An `ImportSource`, to be shown before it is applied; not if its project was closed."""
     busy_changed = Signal(bool)
 
     def __init__(self, painter: Painter) -> None:
@@ -44,7 +45,6 @@ class Importer(QObject):
             If there is no project to import into.
         """
         project = self.session.require_project()
-        self.painter.require_layer()
         self._in_thread(self.read.emit, read_import, str(path), shape=project.shape)
 
     def apply(self, source: ImportSource, plan: ImportPlan) -> None:
@@ -54,20 +54,27 @@ class Importer(QObject):
         )
 
     def _in_thread(self, done: Any, function: Any, *arguments: Any, **options: Any) -> None:
+        """Do it in a thread, and go on with what it returns if the project is still open."""
+        layer = self.painter.require_layer()
         self.busy_changed.emit(True)
         worker = create_worker(function, *arguments, _ignore_errors=True, **options)
-        worker.returned.connect(done)
+        worker.returned.connect(lambda found: self._go_on(layer, done, found))
         worker.errored.connect(lambda error: self.session.said.emit("error", str(error)))
         worker.finished.connect(lambda: self.busy_changed.emit(False))
         worker.start()
 
+    def _go_on(self, layer: Labels, done: Any, found: Any) -> None:
+        if layer is self.painter.canvas.paint_layer:
+            done(found)
+        else:
+            self.session.said.emit("info", "Nothing was imported: the project was closed meanwhile")
+
     def _paint(self, plan: ImportPlan, edits: list[Edit]) -> None:
-        session = self.session
-        if session.project is None or self.painter.canvas.paint_layer is None:
-            return
+        session, layer = self.session, self.painter.require_layer()
         session.set_classes(merge_classes(session.classes, plan.classes, session.counts()))
-        voxels = apply_edits(self.painter.require_layer(), edits)
-        slices = len({edit.region[0].start for edit in edits})
+        edits = [only_unpainted(edit, session.paint) for edit in edits]
+        voxels = apply_edits(layer, edits)
+        slices = len({edit.region[0].start for edit in edits if len(edit)})
         text = f"Imported {voxels:,} voxels on {slices} slices; Ctrl+Z takes them back"
         session.said.emit(
             "info", text if voxels else "Nothing to import: it is all painted already"

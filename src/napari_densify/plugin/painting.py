@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from napari_densify.annotations import Edit
+from napari_densify.annotations import Edit, PaintedArray
+from napari_densify.core.labels import UNLABELLED
 from napari_densify.plugin.window import Absolute, PaintWindow
 
-__all__ = ["Takeover", "apply_edit", "apply_edits", "apply_quickly", "voxel_at"]
+__all__ = [
+    "Takeover",
+    "apply_edit",
+    "apply_edits",
+    "apply_quickly",
+    "only_unpainted",
+    "voxel_at",
+]
 
 Drag = Callable[[Any, Any], Iterator[None]]
 """A napari mouse callback: ``(layer, event)``, suspended between press, moves and release."""
@@ -36,6 +44,14 @@ def apply_edits(layer: Any, edits: Iterable[Edit]) -> int:
     if voxels:
         layer.refresh()
     return voxels
+
+
+def only_unpainted(edit: Edit, paint: PaintedArray) -> Edit:
+    """Leave out what was painted since the edit was made."""
+    still_open = paint.read(edit.region)[edit.mask] == UNLABELLED
+    mask = edit.mask.copy()
+    mask[edit.mask] = still_open
+    return Edit(edit.region, mask, edit.values[still_open])
 
 
 def _write(layer: Any, edit: Edit) -> None:

@@ -15,7 +15,6 @@ from napari_densify.annotations import Edit, interpolate_between, neighbours_of
 from napari_densify.annotations.indexing import select
 from napari_densify.core.blocks import region_shape
 from napari_densify.core.errors import InputError
-from napari_densify.core.labels import UNLABELLED
 from napari_densify.plugin.layers import (
     add_quietly,
     class_colormap,
@@ -25,7 +24,7 @@ from napari_densify.plugin.layers import (
     protect,
 )
 from napari_densify.plugin.painter import KEYS, Painter
-from napari_densify.plugin.painting import apply_edit
+from napari_densify.plugin.painting import apply_edit, only_unpainted
 
 __all__ = ["Proposal"]
 
@@ -119,12 +118,9 @@ class Proposal(QObject):
         if self.edit is None:
             raise InputError("nothing is proposed", mend="press Interpolate between two slices")
         layer = self.painter.require_layer()
-        proposed = self.edit
-        still_open = self.session.paint.read(proposed.region)[proposed.mask] == UNLABELLED
-        mask = proposed.mask.copy()
-        mask[proposed.mask] = still_open
+        edit = only_unpainted(self.edit, self.session.paint)
         self.discard()
-        return apply_edit(layer, Edit(proposed.region, mask, proposed.values[still_open]))
+        return apply_edit(layer, edit)
 
     def discard(self) -> None:
         """Take the proposal away."""
