@@ -190,6 +190,17 @@ def test_bad_targets_are_one_line(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_prediction_of_a_region_says_so(tmp_path: Path):
+    path, array = tmp_path / "out.zarr", _labels()
+    for region in ("", "0:2,0:8,0:8"):
+        with_plan = {"shape": array.shape, "dtype": "uint8", "plan": {"region": region}}
+        create_sink(path, **with_plan).close()
+        notes = describe(path).notes
+        assert [note for note in notes if "region" in note] == (
+            ["predicted in the region 0:2,0:8,0:8 only: elsewhere it is 0"] if region else []
+        )
+
+
 def test_resume_keeps_finished_blocks_only(tmp_path: Path):
     path, array = tmp_path / "out.zarr", _labels()
     options = {"shape": array.shape, "dtype": "uint8", "chunks": (4, 16, 16)}

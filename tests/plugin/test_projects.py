@@ -7,6 +7,7 @@ from threading import Event
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from napari_densify.io import plan_import, read_import
 from napari_densify.plugin import importer
@@ -113,6 +114,31 @@ def test_a_project_is_not_opened_over_another_image(painted, viewer, balls, seco
     bench.open_project(second, own)
     wait_for(lambda: session.project is not None)
     assert bench.canvas.image_layer is own
+
+
+def test_what_is_saved_is_the_chosen_round_and_its_gaps_are_said(painted, tmp_path, wait_for):
+    bench, session, said = painted.bench, painted.session, []
+    save = painted.dock.step("Predict").save
+    session.said.connect(lambda level, text: said.append((level, text)))
+    bench.train()
+    painted.idle()
+    bench.predict()
+    painted.idle()
+    layer = bench.canvas.prediction_layer
+    bench.train()
+    painted.idle()
+    assert bench.canvas.prediction_layer is None  # that on screen is of the first round
+    assert save.isHidden()
+    session.choose_round(1)
+    assert bench.canvas.prediction_layer is layer
+    assert not save.isHidden()
+    save.save(layer, tmp_path / "whole.tif")
+    wait_for(lambda: said[-1] == ("info", f"Saved {tmp_path / 'whole.tif'}"))
+    group = zarr.open_group(session.project.prediction_path(1), mode="r+")
+    group.attrs["densify"] = {**group.attrs["densify"], "complete": False}
+    save.save(layer, tmp_path / "half.tif")
+    wait_for(lambda: said[-1][0] == "warning")
+    assert said[-1][1].endswith("half.tif; unfinished: what was not written yet is 0")
 
 
 @pytest.fixture

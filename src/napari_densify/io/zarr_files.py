@@ -104,8 +104,16 @@ def _open_multiscale(address: Address, group: zarr.Group, level: int) -> Source:
 
 def _completeness(group: zarr.Group) -> tuple[str, ...]:
     own = group.attrs.get("densify")
-    unfinished = isinstance(own, dict) and own.get("complete") is False
-    return ("unfinished: what was not written yet is 0",) if unfinished else ()
+    if not isinstance(own, dict):
+        return ()
+    plan = own.get("plan")
+    part = plan.get("region") if isinstance(plan, dict) else None
+    unfinished = own.get("complete") is False
+    notes = (
+        "unfinished: what was not written yet is 0" if unfinished else "",
+        f"predicted in the region {part} only: elsewhere it is 0" if part else "",
+    )
+    return tuple(filter(None, notes))
 
 
 def _unit_note(described: Multiscale, level: int) -> tuple[str, ...]:

@@ -90,12 +90,12 @@ class Canvas(QObject):
 
     @property
     def prediction_layer(self) -> Labels | None:
-        """The prediction of the chosen round, or else any."""
-        layers = [x for x in self.viewer.layers if _role(x) == "prediction"]
-        name = str(self.session.round_number)
-        return next((x for x in layers if x.metadata["densify"]["name"] == name), None) or (
-            layers[-1] if layers else None
-        )
+        """The prediction of the chosen round, if it is there."""
+        try:
+            chosen = self.session.chosen_round()
+        except InputError:
+            return None
+        return find_layer(self.viewer, "prediction", str(chosen.number))
 
     def show_project(self, image: Any = None) -> None:
         """Show image and strokes of the project that was just opened; go into paint mode."""

@@ -61,15 +61,13 @@ class Foot(Step):
             return Situation(image=_is_usable(active_image(canvas.viewer)))
         if session.job is not None:
             return Situation(opened=True, working=session.job.status)
-        shown = canvas.prediction_layer
         return Situation(
             opened=True,
             hindrance=hindrance(canvas),
             advice=session.advice(),
             scored=bool(session.painted_held_out()),
             rounds=len(session.project.rounds()),
-            predicted=shown is not None
-            and shown.metadata["densify"]["name"] == str(session.round_number),
+            predicted=canvas.prediction_layer is not None,
         )
 
     def _say(self, level: str, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from qtpy.QtWidgets import QFileDialog, QPushButton
 from superqt.utils import create_worker
 
 from napari_densify.core.errors import InputError
-from napari_densify.io import OUTPUT_SUFFIXES
+from napari_densify.io import OUTPUT_SUFFIXES, open_labels
 from napari_densify.plugin._writer import write_labels_layer
+from napari_densify.plugin.results import SOURCE
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["SaveLabels"]
@@ -37,7 +39,7 @@ class SaveLabels(QPushButton):
         self._saving = False
 
     def sync(self, *_: Any) -> None:
-        """Show the button once there is something whole to save."""
+        """Show the button once the chosen round is predicted."""
         layer = self.bench.canvas.prediction_layer
         opened = self.bench.session.project is not None
         self.setVisible(opened and layer is not None)
@@ -49,7 +51,8 @@ class SaveLabels(QPushButton):
         project = self.bench.session.project
         if layer is None or project is None:
             return
-        start = project.path.with_name(f"{project.path.stem} labels.tif")
+        number = layer.metadata["densify"]["name"]
+        start = project.path.with_name(f"{project.path.stem} round {number} labels.tif")
         path, kind = QFileDialog.getSaveFileName(self, "Save labels", str(start), KINDS)
         if path:
             ending = ".zarr" if "zarr" in kind else ".tif"
@@ -57,15 +60,15 @@ class SaveLabels(QPushButton):
             self.save(layer, Path(path if known else f"{path}{ending}"))
 
     def save(self, layer: Labels, path: Path) -> None:
-        """Write a layer; say when it is done, or why it isn't."""
+        """Write a layer; say when it is done, and what is missing in it, or why it isn't."""
         place = {"scale": layer.scale, "units": layer.units, "metadata": layer.metadata}
         attributes = {**place, "multiscale": layer.multiscale}
         self._saving = True
         self.sync()
         worker = create_worker(
-            write_labels_layer, str(path), layer.data, attributes, _ignore_errors=True
+            _write, path, layer.data, attributes, layer.metadata.get(SOURCE), _ignore_errors=True
         )
-        worker.returned.connect(lambda _: self._end("info", f"Saved {path}"))
+        worker.returned.connect(lambda notes: self._end(*_say_saved(path, notes)))
         worker.errored.connect(lambda error: self._end(*_why_not(error, path)))
         worker.start()
 
@@ -73,6 +76,18 @@ class SaveLabels(QPushButton):
         self._saving = False
         self.bench.session.said.emit(level, text)
         self.sync()
+
+
+def _write(path: Path, data: Any, attributes: dict[str, Any], source: str | None) -> Sequence[str]:
+    """Write a layer; return what is to be said of the prediction that it shows."""
+    notes = open_labels(source).metadata["notes"] if source else ()
+    write_labels_layer(str(path), data, attributes)
+    return tuple(notes)
+
+
+def _say_saved(path: Path, notes: Sequence[str]) -> tuple[str, str]:
+    text = "; ".join([f"Saved {path}", *notes])
+    return ("warning" if notes else "info"), text
 
 
 def _why_not(error: Exception, path: Path) -> tuple[str, str]:
