@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_densify.annotations import Edit
 from napari_densify.core.errors import InputError
+from napari_densify.plugin.class_table import add_class, replace_class
 from napari_densify.plugin.import_dialog import ImportDialog
 from napari_densify.plugin.layers import add_quietly, find_layer, mark_layer, place_like
 from napari_densify.plugin.proposal import Boxed
@@ -184,3 +185,42 @@ def test_a_box_reads_as_a_whole_volume():
     for key in (slice(None), 1, 4, (2, slice(3, 6)), (slice(None), 3), (slice(None), 2, 1)):
         np.testing.assert_array_equal(boxed[key], full[key])
     np.testing.assert_array_equal(np.asarray(boxed), full)
+
+
+def test_a_label_that_is_no_class_is_not_taken(predicted):
+    said = []
+    predicted.session.said.connect(lambda level, text: said.append(text))
+    canvas = predicted.bench.canvas
+    layer, native = canvas.paint_layer, canvas.viewer.window._qt_viewer.canvas.native
+    layer.selected_label = 1
+    layer.selected_label = 3
+    assert layer.selected_label == 1
+    assert said == ["label 3 is no class: press Add class first"]
+    layer.selected_label = 0  # napari's eraser
+    assert layer.selected_label == 0
+    predicted.click(predicted.dock.step("Annotate").add)
+    QTest.keyClick(native, Qt.Key_3)
+    assert layer.selected_label == 3
+    session = predicted.session
+    session.set_classes(replace_class(session.classes, 2, key="Q"))
+    session.set_classes(session.classes.only([1, 2]))
+    assert layer.selected_label == 2
+    layer.selected_label = 1
+    for key in (Qt.Key_2, Qt.Key_3):
+        QTest.keyClick(native, key)
+        assert layer.selected_label == 1
+    QTest.keyClick(native, Qt.Key_Q)
+    assert layer.selected_label == 2
+
+
+def test_a_removed_class_comes_back_with_a_rounds_paint(predicted, wait_for):
+    session = predicted.session
+    session.set_classes(add_class(session.classes))
+    session.paint[2, 5:9, 5:9] = 3
+    session.paint.flush()
+    made = session.project.new_round()
+    session.paint[2, 5:9, 5:9] = 0
+    session.set_classes(session.classes.only([1, 2]))
+    predicted.bench.painter.restore(made)
+    wait_for(lambda: session.classes.values == (1, 2, 3))
+    assert 3 in predicted.bench.canvas.paint_layer.colormap.color_dict

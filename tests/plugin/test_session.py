@@ -15,6 +15,7 @@ from napari_densify.core.events import (
     StepDone,
 )
 from napari_densify.plugin import asking
+from napari_densify.plugin.class_table import replace_class
 from napari_densify.plugin.jobs import Job, TrainingLog
 from napari_densify.plugin.session import Session
 from napari_densify.project import Project
@@ -197,3 +198,20 @@ def test_steps_are_told_on_now_and_then_and_the_last_ones_at_the_end(session):
     assert told[-1] == 0.5  # something else begins: at once
     session.hear(Done(job=JOB.id))
     assert drawn[-1] == 100
+
+
+def test_paint_without_a_class_gets_one_and_locks_nothing(session):
+    folder = session.project.path
+    session.paint[2, 1, 1] = 4
+    session.recount()
+    assert session.classes.values == (1, 2, 4)
+    session.project.update(classes=session.classes.only([1, 2]))  # as an earlier version left it
+    session.set_classes(replace_class(session.classes, 2, name="membrane"))
+    assert session.classes.values == (1, 2)
+    session.close()
+    again = Session()
+    again.open(Project.open(folder))
+    assert [again.classes.name(v) for v in again.classes.values] == [
+        "background", "membrane", "class 4",
+    ]  # fmt: skip
+    again.close()

@@ -12,6 +12,7 @@ from superqt.utils import qthrottled
 from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import LayerUpdated
+from napari_densify.core.labels import UNLABELLED
 from napari_densify.plugin.follower import WindowFollower, paint_data
 from napari_densify.plugin.images import image_layers
 from napari_densify.plugin.layers import (
@@ -60,7 +61,7 @@ class Canvas(QObject):
         self.results = Results(self._viewer, session, self._place)
         self._follower: WindowFollower | None = None
         self._announced: Region | None = None
-        self._next = 0
+        self._next = self._label = 0
         session.classes_changed.connect(self._recolor)
         session.project_changed.connect(self._respace)
         session.layer_updated.connect(self._layer_updated)
@@ -147,8 +148,18 @@ class Canvas(QObject):
         layer.metadata["densify_classes"] = session.classes.model_dump(mode="json")
         if project.read_only:
             protect(layer)
-        layer.events.selected_label.connect(lambda: self.class_chosen.emit(layer.selected_label))
+        layer.events.selected_label.connect(lambda: self._label_chosen(layer))
         return layer
+
+    def _label_chosen(self, layer: Labels) -> None:
+        """Tell which class is painted; leave a label that is none, as its paint can't be seen."""
+        value, classes = layer.selected_label, self.session.classes.values
+        if value in (UNLABELLED, *classes):
+            self._label = value
+            self.class_chosen.emit(value)
+        else:
+            layer.selected_label = self._label if self._label in classes else classes[-1]
+            self.session.said.emit("warning", f"label {value} is no class: press Add class first")
 
     def _follow(self, layer: Labels) -> None:
         """Keep a window where the user looks."""
@@ -178,6 +189,8 @@ class Canvas(QObject):
             if role in ("paint", "prediction", "method", "preview"):
                 layer.colormap = class_colormap(self.session.classes, dense=role != "paint")
                 layer.metadata["densify_classes"] = self.session.classes.model_dump(mode="json")
+            if role == "paint" and layer.selected_label not in self.session.classes.values:
+                layer.selected_label = self.session.classes.values[-1]
 
     def _respace(self) -> None:
         """Give the voxel size to the layers of the project and to those that lie over its image."""

@@ -67,6 +67,7 @@ class Painter(QObject):
         self.session = session
         self.tool = ""
         self._takeover: Takeover | None = None
+        self._class_keys: tuple[str, ...] = ()
         canvas.paint_layer_shown.connect(self.bind_keys)
         session.classes_changed.connect(lambda: self.bind_keys(canvas.paint_layer))
 
@@ -249,12 +250,14 @@ class Painter(QObject):
         """Bind the classes' keys and those of the aids to the annotation layer."""
         if layer is None:
             return
+        for key in self._class_keys:  # of classes that are gone, or have another one now
+            layer.bind_key(key, None)
         for name, action in self.actions().items():
             layer.bind_key(KEYS[name], lambda _, do=action: self.attempt(do), overwrite=True)
-        for row in self.session.classes.classes:
-            if row.key:
-                key = row.key.upper() if row.key.isalpha() else row.key
-                layer.bind_key(key, lambda _, v=row.value: self.choose_class(v), overwrite=True)
+        rows = {r.key.upper(): r.value for r in self.session.classes.classes if r.key}
+        for key, value in rows.items():
+            layer.bind_key(key, lambda _, v=value: self.choose_class(v), overwrite=True)
+        self._class_keys = tuple(rows)
         self.keys_bound.emit(layer)
 
     def actions(self) -> dict[str, Callable[[], Any]]:

@@ -7,6 +7,7 @@ part of it changed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from psygnal import Signal
@@ -59,6 +60,7 @@ class Session(JobDesk):
         rounds = project.rounds()
         self.round_number = max((r.number for r in rounds), default=0)
         self.earlier = {r.number: TrainingLog.from_scores(r.scores) for r in rounds}
+        self._adopt_painted()
         self._announce_project()
         if project.notice:
             self.said.emit("warning", project.notice)
@@ -127,10 +129,11 @@ class Session(JobDesk):
         Raises
         ------
         InputError
-            If a painted class is missing from it, or it has fewer than one class.
+            If a painted class is to go, or it has fewer than one class.
         """
         project = self.require_project()
-        lost = [v for v, n in self.counts().items() if n and v not in classes.values]
+        gone = set(project.classes.values) - set(classes.values)
+        lost = [v for v, n in self.counts().items() if n and v in gone]
         if lost:
             raise InputError(
                 f"class {project.classes.name(lost[0])} is painted", mend="erase its paint first"
@@ -139,6 +142,25 @@ class Session(JobDesk):
             raise InputError("the last class cannot be removed")
         project.update(classes=classes)
         self.classes_changed.emit()
+
+    def recount(self) -> None:
+        """Tell that strokes came or went; what they brought back of other classes is listed."""
+        if self._adopt_painted():
+            self.classes_changed.emit()
+        self.paint_changed.emit()
+
+    def _adopt_painted(self) -> bool:
+        """Give painted values without a class one, else they are trained on and can't be seen."""
+        project = self.project
+        if project is None or project.read_only:
+            return False
+        painted = {v for v, n in self.counts().items() if n}
+        if not painted - set(project.classes.values):
+            return False
+        with suppress(InputError):  # no room: at the next stroke
+            project.update(classes=project.classes.only(painted.union(project.classes.values)))
+            return True
+        return False
 
     def set_spacing(self, spacing: Spacing) -> None:
         """State the voxel size (Z, Y, X) in nm."""

@@ -109,7 +109,7 @@ class Workbench(JobRunner):
         self._counting = QTimer(self)
         self._counting.setSingleShot(True)
         self._counting.setInterval(COUNT_EVERY_MS)
-        self._counting.timeout.connect(self.session.paint_changed.emit)
+        self._counting.timeout.connect(self.session.recount)
         self._sketching = ""
         self._sketch_soon = QTimer(self)
         self._sketch_soon.setSingleShot(True)
