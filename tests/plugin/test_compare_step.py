@@ -143,6 +143,24 @@ def test_flicker_shows_one_at_a_time_and_gives_back(hands, compare, results, wai
     assert [layer.visible for layer in hands.bench.canvas.viewer.layers] == before
 
 
+@pytest.mark.parametrize("how", ["layer", "project", "choice"])
+def test_flicker_ends_with_what_it_shows(hands, compare, results, qtbot, how):
+    panel, viewer = compare.pictures, hands.bench.canvas.viewer
+    panel.first.setCurrentIndex(panel.first.findText("wrong"))
+    panel.second.setCurrentIndex(panel.second.findText("truth"))
+    truth, wrong = results
+    hands.click(panel.buttons["flicker"])
+    if how == "layer":
+        viewer.layers.remove(truth)
+    elif how == "project":
+        hands.bench.close_project()
+    else:
+        panel.second.setCurrentIndex(panel.first.currentIndex())
+    assert not panel.buttons["flicker"].isChecked()
+    assert wrong.visible
+    qtbot.wait(700)  # a turn that were still taken would raise here
+
+
 def test_swipe_follows_its_slider_and_gives_back(hands, compare, results):
     truth, wrong = results
     panel, viewer = compare.pictures, hands.bench.canvas.viewer

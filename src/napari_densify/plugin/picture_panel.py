@@ -45,6 +45,7 @@ class PicturePanel(Step):
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
         self._before: dict[Labels, bool] = {}
+        self._turns: tuple[Labels, ...] = ()
         self._build_choices()
         self._build_buttons()
         self.legend = hint("", name="legend")
@@ -177,7 +178,7 @@ class PicturePanel(Step):
     def _chosen(self, *_: Any) -> None:
         if self.buttons["flicker"].isChecked():
             self._stop_flicker()
-            self._start_flicker()
+            self.buttons["flicker"].setChecked(self.bench.attempt(self._start_flicker))
         if self.buttons["swipe"].isChecked():
             self._swipe()
         if self.buttons["differ"].isChecked():
@@ -217,20 +218,21 @@ class PicturePanel(Step):
     def _start_flicker(self) -> None:
         pair = self.pair()
         self._end("swipe")
+        self._turns = pair
         self._before = {layer: layer.visible for layer in self.layers()}
         for layer in self._before:
             layer.visible = layer is pair[0]
         self._timer.start()
 
     def _take_turns(self) -> None:
-        first, second = self.pair()
+        first, second = self._turns
         first.visible, second.visible = not first.visible, first.visible
 
     def _stop_flicker(self) -> None:
         self._timer.stop()
         for layer, visible in self._before.items():
             layer.visible = visible
-        self._before = {}
+        self._before, self._turns = {}, ()
 
     def _differ(self) -> None:
         if not self.buttons["differ"].isChecked():
@@ -300,9 +302,11 @@ class PicturePanel(Step):
         )
 
     def _drop_stale(self) -> None:
-        """Take the difference away with the layers that it is of."""
+        """End what shows layers that are gone."""
         if self.swipe.stale:
             self._end("swipe")
+        if self._turns and not set(self._turns) <= set(self.layers()):
+            self._end("flicker")
         layer = find_layer(self.bench.canvas.viewer, "picture", "difference")
         if layer is None and self.buttons["differ"].isChecked():
             self.buttons["differ"].setChecked(False)
