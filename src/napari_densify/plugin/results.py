@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels
+from napari.utils.colormaps import Colormap
 from qtpy.QtCore import QObject
 
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import LayerUpdated
+from napari_densify.core.labels import LabelClass
+from napari_densify.core.model_file import read_spec
 from napari_densify.io import open_image, open_labels
 from napari_densify.plugin.arrays import ChannelView, pyramid_of
 from napari_densify.plugin.layers import (
@@ -64,7 +67,7 @@ class Results(QObject):
                 title = event.message or "Live preview"
                 self.show_labels(path, "preview", title, "preview", self._is_new("preview"))
             elif event.role in ("probabilities", "uncertainty"):
-                self._show_image(path, event.role)
+                self._show_maps(path, event.role)
             elif event.role == "instances":
                 self.show_labels(path, "instances", event.name, path.stem)
             else:
@@ -129,18 +132,35 @@ class Results(QObject):
         add_quietly(self._viewer(), layer, below=find_layer(self._viewer(), "paint"))
         return layer
 
-    def _show_image(self, path: Path, role: str) -> None:
-        layer = find_layer(self._viewer(), role, path.stem)
-        if layer is not None:
-            layer.refresh()
-            return
+    def _show_maps(self, path: Path, role: str) -> None:
+        """Show probabilities, a layer for each class in its colour, or the uncertainty."""
         data = open_image(path).data
-        if len(data.shape) == 4:
-            data = ChannelView(data, -1)
-        layer = Image(
-            data, name=role.capitalize(), colormap="magma", blending="additive", **self._place()
-        )
-        mark_layer(layer, role, path.stem)
+        if len(data.shape) == 3:
+            self._show_image(data, role, path.stem, name=role.capitalize(), colormap="magma")
+            return
+        for channel, row in enumerate(self._classes_of(path)):
+            self._show_image(
+                ChannelView(data, channel),
+                role,
+                f"{path.stem} {row.value}",
+                name=f"Probability of {row.name}",
+                colormap=Colormap(["black", row.color], name=f"black to {row.color}"),
+                contrast_limits=(0, 255),  # 255 is 1
+                visible=not row.background,
+            )
+
+    def _classes_of(self, path: Path) -> tuple[LabelClass, ...]:
+        """Classes of the round that predicted: they may have been changed since."""
+        number = int(path.stem.partition("-")[0])
+        return read_spec(self.session.require_project().round(number).model).classes.classes
+
+    def _show_image(self, data: Any, role: str, key: str, **options: Any) -> None:
+        layer = find_layer(self._viewer(), role, key)
+        if layer is not None:
+            layer.data = data
+            return
+        layer = Image(data, blending="additive", **options, **self._place())
+        mark_layer(layer, role, key)
         add_quietly(self._viewer(), layer, below=find_layer(self._viewer(), "paint"))
 
 
