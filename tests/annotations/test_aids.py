@@ -13,6 +13,7 @@ from napari_densify.annotations import (
     fill_unlabelled,
     slice_region,
     stroke_box,
+    without_slices,
 )
 from napari_densify.core.errors import InputError
 
@@ -154,3 +155,13 @@ def test_a_brush_stays_in_the_slice_and_may_be_anisotropic():
     assert np.count_nonzero(covered.any((0, 1))) == 1
     box, mask = stroke_box(region, (0, -50, 20), (0, -40, 20), (1, 4, 4))
     assert mask.size == 0
+
+
+def test_some_slices_can_be_left_out_of_an_edit(labels, prediction):
+    everything = copy_prediction(labels, prediction, ALL)
+    spared = without_slices(everything, [1, 2])
+    assert 0 < len(spared) < len(everything)
+    expected = applied(everything, labels.copy())
+    expected[1:3] = labels[1:3]
+    np.testing.assert_array_equal(applied(spared, labels.copy()), expected)
+    assert len(without_slices(everything, range(len(labels)))) == 0

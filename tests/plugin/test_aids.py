@@ -224,3 +224,40 @@ def test_a_removed_class_comes_back_with_a_rounds_paint(predicted, wait_for):
     predicted.bench.painter.restore(made)
     wait_for(lambda: session.classes.values == (1, 2, 3))
     assert 3 in predicted.bench.canvas.paint_layer.colormap.color_dict
+
+
+def test_a_prediction_is_not_copied_onto_what_it_is_scored_on(predicted):
+    session, said = predicted.session, []
+    session.said.connect(lambda level, text: said.append(text))
+    session.set_held_out(4, True)
+    pieces, _ = ndimage.label(predicted.truth[4] == 2)
+    y, x = (int(c) for c in ndimage.center_of_mass(pieces == 1))
+    spacing = session.project.spacing
+    predicted.click(predicted.aids["accept"])
+    with pytest.raises(InputError, match="is held out"):
+        predicted.bench.painter.copy_object((4 * spacing[0], y * spacing[1], x * spacing[2]))
+    predicted.click(predicted.aids["brush"])
+    predicted.stroke(4, [(24, x) for x in range(4, 44, 2)], 1)
+    assert session.counts() == {}
+    assert len(said) == 2  # once a stroke
+    assert all("is held out" in text for text in said)
+    predicted.bench.canvas.point.go_to("XZ", 20)
+    predicted.bench.painter.accept_slice()
+    assert set(session.slice_counts()) == set(range(8)) - {4}
+
+
+def test_no_gap_is_filled_from_or_onto_held_out_slices(predicted, wait_for):
+    session, proposal, truth = predicted.session, predicted.bench.proposal, predicted.truth
+    for z in (2, 4, 6):
+        session.paint[z] = truth[z]
+    session.paint[4, :20] = 0
+    session.set_held_out(4, True)
+    with pytest.raises(InputError, match="is held out"):
+        proposal.make()
+    predicted.bench.canvas.go_to_slice(5)
+    proposal.make()
+    wait_for(lambda: proposal.edit is not None)
+    assert set(np.unique(proposal.edit.indices[0])) == {3, 5}
+    session.set_held_out(5, True)
+    proposal.accept()
+    assert set(session.slice_counts()) == {2, 3, 4, 6}

@@ -8,6 +8,7 @@ from napari_densify.annotations.aids import (
     fill_unlabelled,
     slice_region,
     stroke_box,
+    without_slices,
 )
 from napari_densify.annotations.between import interpolate_between, neighbours_of
 from napari_densify.annotations.coverage import (
@@ -38,4 +39,5 @@ __all__ = [
     "slice_region",
     "stroke_box",
     "widest_gaps",
+    "without_slices",
 ]

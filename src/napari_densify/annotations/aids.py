@@ -30,6 +30,7 @@ __all__ = [
     "fill_unlabelled",
     "slice_region",
     "stroke_box",
+    "without_slices",
 ]
 
 Point = tuple[float, float, float]
@@ -85,6 +86,21 @@ def slice_region(shape: tuple[int, int, int], index: int, axis: int = 0) -> Regi
     box = [slice(0, n) for n in shape]
     box[axis] = slice(index, index + 1)
     return box[0], box[1], box[2]
+
+
+def without_slices(edit: Edit, slices: Collection[int]) -> Edit:
+    """Leave out what an edit would change on some Z slices.
+
+    Parameters
+    ----------
+    edit
+        Change to cut down.
+    slices
+        Z slices that stay as they are, for example held-out ones.
+    """
+    z = np.arange(edit.region[0].start, edit.region[0].stop)
+    mask = edit.mask & ~np.isin(z, list(slices))[:, None, None]
+    return Edit(edit.region, mask, edit.values[mask[edit.mask]])
 
 
 def stroke_box(

@@ -38,7 +38,8 @@ def neighbours_of(z: int, painted: Collection[int]) -> tuple[int, int]:
         raise InputError(
             f"slice {z} does not lie between two painted slices",
             where="interpolate",
-            mend="paint one slice below and one above, then go to a slice between them",
+            mend="paint one slice below and one above (held-out ones don't count), "
+            "then go to a slice between them",
         )
     if above - below < 2:
         raise InputError(f"slices {below} and {above} have none between them", where="interpolate")

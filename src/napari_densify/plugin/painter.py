@@ -45,6 +45,14 @@ SOURCES = ("preview", "prediction", "method")
 """Roles of layers that can be copied from."""
 
 
+def held_out_refusal() -> InputError:
+    """Say that nothing but the user's own strokes goes on a held-out slice."""
+    return InputError(
+        "this slice is held out: what is scored is painted by hand",
+        mend=f"paint it with the brush, or give it back to training ({KEYS['hold_out']})",
+    )
+
+
 class Painter(QObject):
     """What the buttons and keys of the step Annotate do to the slice on screen.
 
@@ -137,7 +145,7 @@ class Painter(QObject):
         """Copy the prediction into what is unpainted of this slice."""
         source = self.source()
         layer, paint, region = self.slice_on_screen()
-        done = apply_edit(layer, aids.copy_prediction(paint, source, region))
+        done = apply_edit(layer, self.spare_held_out(aids.copy_prediction(paint, source, region)))
         if not done:
             self.session.said.emit("info", "Nothing to copy: this slice is painted already")
         return done
@@ -172,6 +180,19 @@ class Painter(QObject):
 
     # pieces of a prediction
 
+    def spare_held_out(self, edit: aids.Edit) -> aids.Edit:
+        """Leave held-out slices out: copied there, a prediction would be scored on itself.
+
+        Raises
+        ------
+        InputError
+            If nothing else would change.
+        """
+        spared = aids.without_slices(edit, self.session.held_out)
+        if len(edit) and not len(spared):
+            raise held_out_refusal()
+        return spared
+
     def copy_object(self, position: Any = None) -> int:
         """Copy the predicted object under the pointer (or a world position), in this slice."""
         source = self.source()
@@ -179,7 +200,8 @@ class Painter(QObject):
         if position is None:
             position = self.canvas.viewer.cursor.position
         z, y, x = (round(p) for p in voxel_at(layer, position))
-        return apply_edit(layer, aids.copy_object(paint, source, region, (z, y, x)))
+        edit = aids.copy_object(paint, source, region, (z, y, x))
+        return apply_edit(layer, self.spare_held_out(edit))
 
     def toggle_brush(self) -> None:
         """Paint with the prediction instead of a class, or stop doing so."""
@@ -219,11 +241,11 @@ class Painter(QObject):
         """Copy what the brush runs over; one undo step from press to release."""
         last = voxel_at(layer, event.position)
         with layer.block_history():
-            self.attempt(lambda: self._copy_dab(last, last))
+            going = self.attempt(lambda: self._copy_dab(last, last))
             yield
-            while event.type == "mouse_move":
+            while going and event.type == "mouse_move":
                 here = voxel_at(layer, event.position)
-                self.attempt(lambda a=last, b=here: self._copy_dab(a, b))
+                going = self.attempt(lambda a=last, b=here: self._copy_dab(a, b))
                 last = here
                 yield
 
@@ -235,16 +257,18 @@ class Painter(QObject):
         box, covered = aids.stroke_box(region, start, end, (z, y, x))
         if covered.any():
             edit = aids.copy_prediction(paint, self.source(), box, where=lambda _: covered)
-            apply_quickly(layer, edit)
+            apply_quickly(layer, self.spare_held_out(edit))
 
     # keys
 
-    def attempt(self, action: Callable[[], Any]) -> None:
-        """Do something; where it is refused, say why."""
+    def attempt(self, action: Callable[[], Any]) -> bool:
+        """Do something; where it is refused, say why. Return whether it was done."""
         try:
             action()
         except InputError as error:
             self.session.said.emit("warning", str(error))
+            return False
+        return True
 
     def bind_keys(self, layer: Labels | None) -> None:
         """Bind the classes' keys and those of the aids to the annotation layer."""

@@ -11,7 +11,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker
 
-from napari_densify.annotations import Edit, interpolate_between, neighbours_of
+from napari_densify.annotations import Edit, interpolate_between, neighbours_of, without_slices
 from napari_densify.annotations.indexing import select
 from napari_densify.core.blocks import region_shape
 from napari_densify.core.errors import InputError
@@ -23,7 +23,7 @@ from napari_densify.plugin.layers import (
     place_like,
     protect,
 )
-from napari_densify.plugin.painter import KEYS, Painter
+from napari_densify.plugin.painter import KEYS, Painter, held_out_refusal
 from napari_densify.plugin.painting import apply_edit, only_unpainted
 
 __all__ = ["Proposal"]
@@ -57,13 +57,16 @@ class Proposal(QObject):
         Raises
         ------
         InputError
-            If it does not lie between two painted slices.
+            If it is held out, or does not lie between two painted slices.
         """
         layer, paint = self.painter.require_layer(), self.session.paint
         if self.busy:
             return
         z = self.painter.canvas.current_slice
-        below, above = neighbours_of(z, self.session.slice_counts())
+        held_out = self.session.held_out
+        if z in held_out:
+            raise held_out_refusal()
+        below, above = neighbours_of(z, self.session.slice_counts().keys() - held_out)
         spacing = self.session.require_project().spacing[1:]
         self.discard()
         self.busy = True
@@ -80,6 +83,7 @@ class Proposal(QObject):
         if layer is not self.painter.canvas.paint_layer:
             self.changed.emit()  # another project meanwhile
             return
+        edit = without_slices(edit, self.session.held_out)
         if not len(edit):
             self.session.said.emit(
                 "info", "Nothing to propose: the paint of both slices does not overlap"
@@ -118,7 +122,8 @@ class Proposal(QObject):
         if self.edit is None:
             raise InputError("nothing is proposed", mend="press Interpolate between two slices")
         layer = self.painter.require_layer()
-        edit = only_unpainted(self.edit, self.session.paint)
+        proposed = without_slices(self.edit, self.session.held_out)  # held out meanwhile
+        edit = only_unpainted(proposed, self.session.paint)
         self.discard()
         return apply_edit(layer, edit)
 
