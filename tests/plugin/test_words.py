@@ -7,7 +7,7 @@ import pytest
 from napari_densify.core.events import HeldOutScore, TrainingCost
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
-from napari_densify.plugin.advice import say_coverage, say_suggestion
+from napari_densify.plugin.advice import advise, doubt_coverage, say_coverage, say_suggestion
 from napari_densify.plugin.leave_out import LeaveOut
 from napari_densify.plugin.rounds import LearningPoint, describe_trend
 from napari_densify.plugin.words import say_bytes, say_estimate, say_score
@@ -110,3 +110,40 @@ def test_suggestions_in_words():
 def test_coverage_in_words():
     text = say_coverage({3: {1: 10}, 5: {2: 10}}, (10, 10, 10), {5})
     assert text == "2 of 10 slices painted, 2.00% of all voxels, 1 held out"
+
+
+TABLE = ClassTable.from_values(
+    [1, 2, 3], names={1: "background", 2: "membrane", 3: "vesicle"}, background=1
+)
+
+
+@pytest.mark.parametrize(
+    ("slices", "held_out", "said"),
+    [
+        ({}, (), "Nothing is painted yet"),
+        ({0: {2: 9}}, (), "Only membrane is painted. Paint the background too"),
+        ({0: {2: 9, 3: 9}}, (), "No background is painted"),
+        ({0: {1: 9, 2: 9}}, (), "Not painted yet, so not learned: vesicle."),
+        ({0: {1: 9, 2: 9}, 1: {3: 9}}, {1}, "Painted on held-out slices only, so not learned: v"),
+        ({0: {1: 9, 2: 9, 3: 9}}, {1}, ""),
+    ],
+)
+def test_what_is_to_be_painted_first(slices, held_out, said):
+    text = advise(slices, TABLE, held_out)
+    assert text.startswith(said)
+    assert bool(text) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("slices", "held_out", "said"),
+    [
+        ({}, (), ""),
+        ({0: {1: 1000, 2: 10, 3: 11}}, (), ""),
+        ({0: {1: 1000, 2: 9}}, (), "Rare, so paint more of it: membrane."),
+        ({0: {1: 9, 2: 9}, 1: {1: 9}}, {1}, "On no held-out slice, so not scored: membrane."),
+        ({0: {1: 9, 2: 9}}, {1}, ""),  # nothing is scored at all
+        ({0: {1: 900, 7: 1}}, (), "Rare, so paint more of it: class 7."),
+    ],
+)
+def test_classes_with_too_little_paint_are_named(slices, held_out, said):
+    assert doubt_coverage(slices, TABLE, held_out) == said

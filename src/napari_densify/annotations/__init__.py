@@ -11,12 +11,6 @@ from napari_densify.annotations.aids import (
     without_slices,
 )
 from napari_densify.annotations.between import interpolate_between, neighbours_of
-from napari_densify.annotations.coverage import (
-    ClassCoverage,
-    Coverage,
-    measure_coverage,
-    widest_gaps,
-)
 from napari_densify.annotations.painted import PaintedArray
 from napari_densify.annotations.source import Annotations, ArrayAnnotations
 from napari_densify.annotations.store import AnnotationStore
@@ -25,8 +19,6 @@ __all__ = [
     "AnnotationStore",
     "Annotations",
     "ArrayAnnotations",
-    "ClassCoverage",
-    "Coverage",
     "Edit",
     "PaintedArray",
     "copy_object",
@@ -34,10 +26,8 @@ __all__ = [
     "erase",
     "fill_unlabelled",
     "interpolate_between",
-    "measure_coverage",
     "neighbours_of",
     "slice_region",
     "stroke_box",
-    "widest_gaps",
     "without_slices",
 ]

@@ -113,7 +113,7 @@ def list_datasets(path: str | Path) -> tuple[DatasetInfo, ...]:
 
 @dataclass(frozen=True)
 class Description:
-    """What a file holds, for ``densify info`` and the Volume step.
+    """What a file holds, for scripts.
 
     Attributes
     ----------

@@ -7,10 +7,20 @@ from typing import Any
 
 from napari_densify.core.labels import ClassTable
 
-__all__ = ["advise", "propose_held_out", "say_coverage", "say_suggestion", "sum_slices"]
+__all__ = [
+    "advise",
+    "doubt_coverage",
+    "propose_held_out",
+    "say_coverage",
+    "say_suggestion",
+    "sum_slices",
+]
 
 FEWEST = 5
 """Painted slices below which none is taken away for scoring."""
+
+RARE = 0.01
+"""Painted less than this beside the commonest class, a class is hard to learn."""
 
 SliceCounts = Mapping[int, Mapping[int, int]]
 """Annotated voxels per class code, for each painted Z slice."""
@@ -25,17 +35,19 @@ def sum_slices(slices: SliceCounts, *, without: Collection[int] = ()) -> dict[in
     return total
 
 
-def advise(counts: Mapping[int, int], classes: ClassTable) -> str:
+def advise(slices: SliceCounts, classes: ClassTable, held_out: Collection[int] = ()) -> str:
     """Say what to paint before a training makes sense; empty if it does.
 
     Parameters
     ----------
-    counts
-        Annotated voxels per class, on slices that are trained on.
+    slices
+        Annotated voxels per slice and class.
     classes
         Class table.
+    held_out
+        Slices that are not trained on.
     """
-    painted = [v for v, n in counts.items() if n]
+    painted = [v for v, n in sum_slices(slices, without=held_out).items() if n]
     if not painted:
         return "Nothing is painted yet. Paint a little of every class on one or more slices."
     if len(painted) == 1:
@@ -46,8 +58,28 @@ def advise(counts: Mapping[int, int], classes: ClassTable) -> str:
         )
     if classes.background is not None and classes.background not in painted:
         return "No background is painted. What is left unpainted does not count as background."
-    missing = [classes.name(v) for v in classes.values if v not in painted]
-    return f"Not painted yet, so not learned: {', '.join(missing)}." if missing else ""
+    missing = [v for v in classes.values if v not in painted]
+    anywhere = sum_slices(slices)
+    if kept := [v for v in missing if anywhere.get(v)]:
+        return f"Painted on held-out slices only, so not learned: {_names(kept, classes)}."
+    return f"Not painted yet, so not learned: {_names(missing, classes)}." if missing else ""
+
+
+def doubt_coverage(slices: SliceCounts, classes: ClassTable, held_out: Collection[int]) -> str:
+    """Say of which classes too little is painted to learn or to score them; empty if of none."""
+    trained = sum_slices(slices, without=held_out)
+    kept = sum_slices({z: row for z, row in slices.items() if z in held_out})
+    most = max(trained.values(), default=0)
+    rare = [v for v, n in trained.items() if 0 < n < RARE * most]
+    unscored = [v for v, n in trained.items() if n and kept and not kept.get(v)]
+    doubts = [f"Rare, so paint more of it: {_names(rare, classes)}."] if rare else []
+    if unscored:
+        doubts.append(f"On no held-out slice, so not scored: {_names(unscored, classes)}.")
+    return " ".join(doubts)
+
+
+def _names(values: Collection[int], classes: ClassTable) -> str:
+    return ", ".join(classes.name(v) for v in sorted(values))
 
 
 def propose_held_out(painted: Collection[int], held_out: Collection[int]) -> int | None:

@@ -199,7 +199,9 @@ class Session(JobDesk):
 
     def advice(self) -> str:
         """Say what to paint before a training makes sense; empty if it does."""
-        return advise(self.training_counts(), self.classes) if self.project is not None else ""
+        if self.project is None:
+            return ""
+        return advise(self.slice_counts(), self.classes, self.held_out)
 
     def proposed_held_out(self) -> int | None:
         """Return a painted slice worth holding out, once enough are painted."""

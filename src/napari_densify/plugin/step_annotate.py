@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout
 
 from napari_densify.annotations.suggestion import AXES
 from napari_densify.core.labels import ClassTable
-from napari_densify.plugin.advice import say_coverage, say_suggestion
+from napari_densify.plugin.advice import doubt_coverage, say_coverage, say_suggestion
 from napari_densify.plugin.aids_panel import AidsPanel
 from napari_densify.plugin.class_table import ClassTableWidget, add_class, remove_class
 from napari_densify.plugin.hindrance import hindrance
@@ -139,9 +139,11 @@ class AnnotateStep(Step):
         self.strip.show_paint(session.shape[0], slices, session.classes)
         suggested = tuple(s["index"] for s in session.suggested if s["axis"] == AXES[0])
         self.strip.show_marks(session.held_out, suggested)
-        self.coverage.setText(
-            say_coverage(slices, session.shape, session.held_out) if opened else ""
+        parts = (
+            say_coverage(slices, session.shape, session.held_out),
+            doubt_coverage(slices, session.classes, session.held_out),
         )
+        self.coverage.setText("\n".join(filter(None, parts)) if opened else "")
         self._sync_paintable()
         self._sync_slice(self.canvas.current_slice)
 
