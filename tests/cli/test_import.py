@@ -1,4 +1,4 @@
-"""``densify import``: a look first, then a label file or paint of a project."""
+"""``densify import``: a look first, then a label file, paint of a project, labels of an image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_densify.io import open_labels
+from napari_densify.io import open_image, open_labels, write_volume
 from napari_densify.project import Project
 
 RED, GREEN = (200, 0, 0), (0, 180, 20)
@@ -116,3 +116,32 @@ def test_a_project_that_a_viewer_holds_is_not_painted_on(densify, files, masks):
         assert outcome.code == 2
         assert "another viewer" in outcome.err
         assert held.annotations().counts() == {}
+
+
+def test_labels_go_back_into_the_image_that_they_belong_to(densify, files):
+    image = files.folder / "image.zarr"
+    write_volume(image, open_image(files.image).read()[0], spacing=(20, 10, 10), spacing_known=True)
+    target = f"{image}::labels/cells"
+    outcome = densify("import", files.paint, "-o", target, "--json")
+    assert outcome.code == 0, outcome.err
+    paint = open_labels(files.paint).read_labels()
+    assert outcome.result["painted"] == np.count_nonzero(paint)
+    np.testing.assert_array_equal(open_labels(target).read_labels(), paint)
+    again = densify("import", files.truth, "-o", target)
+    assert again.code == 2
+    assert "--replace" in again.err
+    assert densify("import", files.truth, "-o", target, "--replace").code == 0
+    truth = open_labels(files.truth).read_labels()
+    np.testing.assert_array_equal(open_labels(target).read_labels(), truth)
+    np.testing.assert_array_equal(open_image(image).read(), open_image(files.image).read())
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [("{}.zarr::cells", "IMAGE.zarr::labels/NAME"), ("{}::labels/cells", "")],
+)
+def test_labels_go_into_no_other_place(densify, files, output, said):
+    outcome = densify("import", files.paint, "-o", output.format(files.folder / "none"))
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert said in outcome.err

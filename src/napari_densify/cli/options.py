@@ -157,7 +157,7 @@ ImportSource = Annotated[
 ImportOutput = Annotated[
     str,
     typer.Option(
-        "-o", "--output", metavar="OUT", help="Label file or project; without it: only look."
+        "-o", "--output", metavar="OUT", help="Label file, project or IMAGE.zarr::labels/NAME."
     ),
 ]
 MadeOn = Annotated[str, typer.Option(metavar="IMAGE", help="What the annotations were made on.")]
@@ -172,5 +172,5 @@ ImportTable = Annotated[
     str, typer.Option(metavar="CSV", help="The same as a table: item, value, name.")
 ]
 Replace = Annotated[
-    bool, typer.Option("--replace", help="Change what is painted in the project already.")
+    bool, typer.Option("--replace", help="Change what is painted, or labels of this name, already.")
 ]

@@ -63,7 +63,9 @@ def write_ome_labels(
         raise InputError(f"{name!r} is no name for a label image", where=str(path))
     if target.exists() and not overwrite:
         raise InputError(
-            f"already has labels {name!r}", where=str(path), mend="choose another name"
+            f"already has labels {name!r}",
+            where=str(path),
+            mend="choose another name, or replace them (--replace)",
         )
     with guarded(str(path), "labels cannot be written beside it"):
         group = zarr.open_group(path, mode="r")

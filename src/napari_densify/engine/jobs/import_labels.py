@@ -1,10 +1,12 @@
-"""``import``: annotations of other programs become labels, or paint of a project."""
+"""``import``: annotations of other programs become labels, in a project or an image too."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
@@ -25,7 +27,10 @@ def run(request: ImportRequest, control: JobControl) -> Iterator[Event]:
     from napari_densify.io import apply_import
 
     into_project = bool(request.output) and is_project(request.output)
-    if request.output and not into_project:
+    into_image = "::" in request.output
+    if into_image:
+        _inside(request.output)
+    elif request.output and not into_project:
         require_label_file(request.output, inputs=[request.source])
     home = request.image or (request.output if into_project else "")
     image = open_volume(home) if request.image or into_project else None
@@ -36,7 +41,7 @@ def run(request: ImportRequest, control: JobControl) -> Iterator[Event]:
         if image is not None:
             require_shape(labels.shape, image.shape, where=request.source, other=home)
             labels = labels.with_spacing(image.spacing) if image.spacing_known else labels
-        write = _into_project if into_project else _into_file
+        write = _into_project if into_project else _into_image if into_image else _into_file
         painted = yield from write(request, labels, control)
         result |= {"output": request.output, "painted": painted}
     yield Done(result=result, stopped=control.stop)
@@ -108,6 +113,33 @@ def _into_file(
         sink.abort()
         raise
     return painted
+
+
+def _inside(output: str) -> tuple[str, str]:
+    """Image and name of labels that lie in an OME-Zarr: ``IMAGE.zarr::labels/NAME``."""
+    image, _, dataset = output.partition("::")
+    folder, _, name = dataset.partition("/")
+    if folder != "labels" or not name:
+        raise InputError(
+            "labels of an OME-Zarr image lie in labels/NAME",
+            where=output,
+            mend="write IMAGE.zarr::labels/NAME",
+        )
+    return image, name
+
+
+def _into_image(
+    request: ImportRequest, labels: Volume, control: JobControl
+) -> Generator[Event, None, int]:
+    """Write labels into the OME-Zarr image that they belong to; returns the voxels annotated."""
+    from napari_densify.io import write_ome_labels
+
+    image, name = _inside(request.output)
+    yield Progress(done=0, total=1, message=f"writing {name} into {image}")
+    classes = labels.metadata["classes"]
+    write_ome_labels(image, name, labels.data, classes=classes, overwrite=request.replace)
+    planes = (np.asarray(labels.data[z]) for z in range(labels.shape[0]))
+    return sum(int(np.count_nonzero(plane)) for plane in planes)
 
 
 def _into_project(
