@@ -8,9 +8,12 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QApplication
 
 from napari_densify.classical import preview_slice
+from napari_densify.io import open_labels
+from napari_densify.plugin.candidates import stack_of
 from napari_densify.plugin.layers import find_layer, grid_of
 from napari_densify.plugin.pictures import DIVIDER
 from napari_densify.plugin.score_table import ScoreTable, columns_of, read_table
+from napari_densify.plugin.truth import write_truth
 
 ROWS = [
     {"method": "Threshold", "family": "threshold", "mean Dice": 0.7, "low": 0.6, "high": 0.8,
@@ -228,15 +231,42 @@ def test_hidden_layers_have_no_cell_and_names_are_shown(hands, compare):
     assert image.visible
 
 
-def test_a_truth_layer_is_scored_on(hands, compare, results):
+def test_a_truth_layer_is_scored_on(hands, compare, results, monkeypatch, wait_for):
     index = compare.truth.findText("truth")
     assert index > 0
+    sent, submit = [], hands.bench.submit
+    monkeypatch.setattr(hands.bench, "submit", lambda r: (sent.append(r), submit(r)))
     compare.truth.setCurrentIndex(index)
     hands.click(compare.compare)
+    wait_for(lambda: bool(sent))
     hands.idle()
-    from napari_densify.io import open_labels
-
+    assert sent[-1].zero == "unscored"
     folder = hands.session.project.path / "comparison"
     saved = open_labels(folder / "truth-layer.zarr").read_labels()
     np.testing.assert_array_equal(saved, hands.truth)
     assert names_of(compare.table)[0] == "round 1"
+
+    compare.scored.zero.setChecked(True)
+    hands.click(compare.compare)
+    wait_for(lambda: len(sent) == 2)
+    hands.idle()
+    assert sent[-1].zero == "background"
+
+
+def test_a_truth_is_written_at_its_finest_level(tmp_path):
+    fine = np.ones((4, 8, 8), np.uint8)
+    layer = Labels([fine, fine[:, ::2, ::2]], multiscale=True)
+    path = write_truth(stack_of(layer), tmp_path / "comparison", (1.0, 1.0, 1.0))
+    assert open_labels(path).shape == (4, 8, 8)
+
+
+def test_a_truth_of_one_slice_may_be_2d(viewer, dock, tmp_path, wait_for):
+    image = viewer.add_image(np.zeros((32, 32), np.uint8))
+    dock.bench.create_project(image, tmp_path / "flat.densify")
+    wait_for(lambda: dock.bench.session.project is not None)
+    viewer.add_labels(np.ones((32, 32), np.uint8), name="flat truth")
+    scored = dock.step("Compare").scored
+    assert scored.zero.isHidden()
+    scored.layer.setCurrentIndex(scored.layer.findText("flat truth"))
+    assert scored.chosen is viewer.layers["flat truth"]
+    assert not scored.zero.isHidden()

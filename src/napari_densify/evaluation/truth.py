@@ -97,7 +97,7 @@ def resolve_truth_codes(
         raise InputError(
             f"it holds a single non-zero value ({painted[0]}), and 0 means not scored",
             where="truth",
-            mend="add --zero background if 0 means background in this mask",
+            mend="if 0 is background in this mask, say so (--zero background)",
         )
     return TruthCodes(classes=tuple(painted))
 

@@ -150,7 +150,7 @@ def predict_request(session: Session, view: Region | None = None) -> ask.Predict
 
 
 def compare_request(
-    session: Session, methods: Sequence[str], truth: str = ""
+    session: Session, methods: Sequence[str], truth: str = "", *, zero_is_background: bool = False
 ) -> ask.CompareRequest:
     """Return the request of a comparison of methods, and of the chosen round if there is one.
 
@@ -162,6 +162,8 @@ def compare_request(
         Names of classical methods.
     truth
         Dense labels to score on; empty: held-out paint.
+    zero_is_background
+        0 is background in them, as in a 0/1 mask; otherwise it is not scored.
 
     Raises
     ------
@@ -175,6 +177,7 @@ def compare_request(
         image=str(project.path),
         annotations=str(project.path),
         truth=truth,
+        zero="background" if zero_is_background else "unscored",
         output=str(project.path / "comparison"),
         methods=tuple(methods),
         models=(str(session.chosen_round().model),) if project.rounds() else (),

@@ -103,6 +103,12 @@ class OneSlice:
         return np.asarray(self._array[tuple(rest)])[None][z]
 
 
+def stack_of(layer: Any) -> Any:
+    """Finest level of a layer's data as ``(Z, Y, X)``; a 2D layer is a volume with one slice."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return OneSlice(data) if layer.ndim == 2 else data
+
+
 def candidate_of(layer: Any) -> Candidate:
     """Say what a project of this image layer would work on.
 

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QMenu, QPushButton
 from napari_densify.core.errors import InputError
 from napari_densify.core.volume import Volume
 from napari_densify.io import Drawing, ImportSource, drawing_source, scan_labels
-from napari_densify.plugin.candidates import OneSlice
+from napari_densify.plugin.candidates import stack_of
 from napari_densify.plugin.importer import Importer
 from napari_densify.project import require_import_shape
 
@@ -36,8 +36,7 @@ def source_of(layer: Layer, image: Layer, shape: tuple[int, int, int]) -> Import
         If it is empty, lies across slices, or belongs to another volume.
     """
     if isinstance(layer, Labels):
-        data = layer.data[0] if layer.multiscale else layer.data
-        volume = Volume(OneSlice(data) if layer.ndim == 2 else data, source=layer.name)
+        volume = Volume(stack_of(layer), source=layer.name)
         require_import_shape(volume, shape)
         return scan_labels(volume)
     drawn = _points(layer, image) if isinstance(layer, Points) else _shapes(layer, image)

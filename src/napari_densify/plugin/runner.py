@@ -134,9 +134,18 @@ class JobRunner(QObject):
         """Predict with the chosen round, the slice on screen first."""
         self.submit(asking.predict_request(self.session, self.canvas.visible_region()))
 
-    def compare(self, methods: Sequence[str] = ("all",), truth: str = "") -> None:
+    def compare(
+        self,
+        methods: Sequence[str] = ("all",),
+        truth: str = "",
+        *,
+        zero_is_background: bool = False,
+    ) -> None:
         """Score classical methods beside the chosen round, on held-out paint or on a truth."""
-        self.submit(asking.compare_request(self.session, methods, truth))
+        request = asking.compare_request(
+            self.session, methods, truth, zero_is_background=zero_is_background
+        )
+        self.submit(request)
 
     def suggest(self) -> None:
         """Ask for the slices that are worth painting next."""

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout
-from superqt.utils import QFlowLayout
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout
+from superqt.utils import QFlowLayout, create_worker
 
 from napari_densify.classical import METHODS
-from napari_densify.io import write_labels
+from napari_densify.plugin.candidates import stack_of
 from napari_densify.plugin.job_bar import JobBar
 from napari_densify.plugin.method_panel import MethodPanel
 from napari_densify.plugin.picture_panel import PicturePanel
 from napari_densify.plugin.score_table import ScoreTable, read_table
-from napari_densify.plugin.step import Step, button, collapsible, hint, narrow
+from napari_densify.plugin.step import Step, button, collapsible, hint
+from napari_densify.plugin.truth import TruthChoice, write_truth
 from napari_densify.plugin.workbench import Workbench
+from napari_densify.project import Project
 
 __all__ = ["CompareStep"]
 
 # Quick, and each of another family; all of them take minutes.
 _USUAL = ("threshold", "watershed", "random_forest", "interpolation")
-_HELD_OUT = "held-out paint"
 
 
 class CompareStep(Step):
@@ -35,6 +36,7 @@ class CompareStep(Step):
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__(bench)
+        self._writing = False
         self.one = MethodPanel(bench)
         part = collapsible("One method", self.one)
         part.setObjectName("part-one-method")
@@ -51,10 +53,9 @@ class CompareStep(Step):
         self.pictures = PicturePanel(bench)
         self.body.addWidget(self.pictures)
         self._sync()
-        self._sync_truth()
         layers = bench.canvas.viewer.layers
         for signal in (layers.events.inserted, layers.events.removed):
-            self.listen(signal, self._sync_truth)
+            self.listen(signal, self.scored.sync)
         for signal in (self.session.project_changed, self.session.scores_changed):
             self.listen(signal, self._sync)
         self.listen(self.session.paint_changed, self._sync_note)
@@ -87,16 +88,14 @@ class CompareStep(Step):
         row = QHBoxLayout()
         row.addWidget(button("All", "Tick every method; takes minutes", self._tick_all))
         row.addWidget(button("Usual", "Tick the quick ones of each family", self._tick_usual))
-        self.truth = QComboBox()
-        self.truth.setObjectName("truth")
-        narrow(self.truth)
-        self.truth.setToolTip("What is scored: held-out paint, or a dense truth that you have")
-        self.truth.currentIndexChanged.connect(lambda *_: self._sync_note())
+        self.scored = TruthChoice(self.bench)
+        self.truth = self.scored.layer
+        self.scored.changed.connect(self._sync_note)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Methods", row)
-        form.addRow("Score on", self.truth)
+        form.addRow(self.scored)
         return form
 
     # sync
@@ -113,26 +112,9 @@ class CompareStep(Step):
         self._sync_note()
         self.bar.sync()
 
-    def _sync_truth(self, *_: Any) -> None:
-        """Offer the user's own label layers of the volume's shape as a truth."""
-        if self.bench.canvas.viewer is None:
-            return
-        kept = self.truth.currentData()
-        self.truth.blockSignals(True)
-        self.truth.clear()
-        self.truth.addItem(_HELD_OUT, None)
-        for layer in self.bench.canvas.viewer.layers:
-            ours = "densify" in layer.metadata
-            if isinstance(layer, Labels) and not ours and layer.data.shape == self.session.shape:
-                self.truth.addItem(layer.name, layer)
-        found = (i for i in range(self.truth.count()) if self.truth.itemData(i) is kept)
-        self.truth.setCurrentIndex(next(found, 0))
-        self.truth.blockSignals(False)
-        self._sync_note()
-
     def _sync_note(self, *_: Any) -> None:
         held = self.session.painted_held_out() if self.session.project else ()
-        if self.truth.currentData() is not None:
+        if self.scored.chosen is not None:
             text = "Scored on the truth, without the voxels that are learned from."
         elif held:
             numbers = ", ".join(map(str, held))
@@ -160,16 +142,36 @@ class CompareStep(Step):
 
     def _submit(self, names: list[str]) -> None:
         self.session.require_idle()
-        truth = self.truth.currentData()
-        self.bench.compare(names, self._save_truth(truth) if truth is not None else "")
+        truth = self.scored.chosen
+        if truth is None:
+            self.bench.compare(names)
+        elif not self._writing:
+            self._write_truth(truth, names)
 
-    def _save_truth(self, layer: Labels) -> str:
-        """Write a truth layer into the project, for the engine."""
-        project = self.session.require_project()
-        path = project.path / "comparison" / "truth-layer.zarr"
-        path.parent.mkdir(exist_ok=True)
-        write_labels(path, np.asarray(layer.data), spacing=project.spacing, spacing_known=True)
-        return str(path)
+    def _write_truth(self, layer: Labels, names: list[str]) -> None:
+        """Write a truth layer into the project, for the engine, in a thread; compare then."""
+        project, zero = self.session.require_project(), self.scored.zero.isChecked()
+        self._writing = True
+        self.session.said.emit("info", f"Writing {layer.name} for the engine…")
+        worker = create_worker(
+            write_truth,
+            stack_of(layer),
+            project.path / "comparison",
+            project.spacing,
+            _ignore_errors=True,
+        )
+        worker.returned.connect(lambda path: self._compare_on(project, names, path, zero))
+        worker.errored.connect(lambda error: self.session.said.emit("error", str(error)))
+        worker.finished.connect(self._written)
+        worker.start()
+
+    def _compare_on(self, project: Project, names: list[str], path: str, zero: bool) -> None:
+        if project is self.session.project:
+            compare = partial(self.bench.compare, names, path, zero_is_background=zero)
+            self.bench.attempt(compare)
+
+    def _written(self) -> None:
+        self._writing = False
 
     def _report_file(self) -> Path | None:
         project = self.session.project
