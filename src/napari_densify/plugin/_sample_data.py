@@ -10,6 +10,7 @@ import tifffile
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import AXES
 from napari_densify.data import SampleFiles, sample_files
+from napari_densify.plugin.candidates import CLASSES, PAINT
 from napari_densify.plugin.layers import NM, class_colormap
 
 __all__ = ["open_fibsem", "open_nuclei"]
@@ -30,7 +31,7 @@ def open_nuclei() -> list[LayerData]:
 def _layers(files: SampleFiles) -> list[LayerData]:
     place = {"scale": files.spacing, "units": NM, "axis_labels": AXES}
     classes = files.classes.model_dump(mode="json")
-    metadata = {"source": str(files.image), "densify_classes": classes}
+    metadata = {"source": str(files.image), CLASSES: classes, PAINT: str(files.annotations)}
     image = (
         tifffile.imread(files.image),
         {"name": files.title, "metadata": metadata, **place},
@@ -52,6 +53,7 @@ def _labels(
 ) -> LayerData:
     attributes = {
         "name": name,
+        "metadata": {} if dense else {PAINT: str(path)},
         "colormap": class_colormap(classes, dense=dense),
         "visible": not dense,
         **place,

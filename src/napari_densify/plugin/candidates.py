@@ -12,25 +12,36 @@ import numpy as np
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
-from napari_densify.io import open_image
+from napari_densify.io import open_image, open_labels
 from napari_densify.plugin.arrays import ChannelView
 from napari_densify.plugin.layers import spacing_of
 from napari_densify.plugin.places import proposed_folder
 from napari_densify.plugin.words import say_bytes
-from napari_densify.project import Project, checksum, same_image
+from napari_densify.project import (
+    Project,
+    checksum,
+    import_edits,
+    require_import_shape,
+    same_image,
+)
 
 __all__ = [
     "CLASSES",
+    "PAINT",
     "Candidate",
     "candidate_of",
     "candidate_or_none",
     "choose_part",
     "make_project",
     "open_with_image",
+    "stack_of",
 ]
 
 CLASSES = "densify_classes"
 """Key of a layer's metadata: the class table that goes with it."""
+
+PAINT = "densify_paint"
+"""Key of a layer's metadata: file of sparse annotations that a project of it begins with."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class Candidate:
         Pyramid level of ``address`` to work on; ``array`` is that level.
     classes
         Class table that a project begins with; None for the usual one.
+    paint
+        File of annotations that it begins with; empty for none.
     """
 
     name: str
@@ -62,6 +75,7 @@ class Candidate:
     channels: tuple[int, ...] = ()
     level: int = 0
     classes: ClassTable | None = None
+    paint: str = ""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -145,6 +159,7 @@ def candidate_of(layer: Any) -> Candidate:
         known,
         channel=meta.get("densify_channel"),
         classes=ClassTable.model_validate(meta[CLASSES]) if CLASSES in meta else None,
+        paint=str(meta.get(PAINT, "")),
     )
 
 
@@ -244,10 +259,24 @@ def make_project(
         level=candidate.level if kept else 0,
         channels=(candidate.channels or alone) if kept else None,
     )
-    if not kept:
-        try:
+    try:
+        if not kept:
             project.import_array(candidate.volume().data, name=candidate.name, progress=progress)
-        except BaseException:
-            project.close()
-            raise
+        if candidate.paint:
+            _take_paint(project, candidate.paint)
+    except BaseException:
+        project.close()
+        raise
     return project
+
+
+def _take_paint(project: Project, address: str) -> None:
+    labels, paint = open_labels(address), project.painted()
+    try:
+        require_import_shape(labels, project.shape)
+        for edit in import_edits(labels, paint):
+            edit.apply(paint)
+        voxels = sum(paint.counts().values())
+    finally:
+        paint.close()
+    project.log("import", {"source": address, "voxels": voxels, "zero": "unlabelled"})

@@ -13,6 +13,7 @@ from napari_densify.core.blocks import Region, full_region
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import LayerUpdated
 from napari_densify.core.labels import UNLABELLED
+from napari_densify.plugin.candidates import PAINT
 from napari_densify.plugin.follower import WindowFollower, paint_data
 from napari_densify.plugin.images import image_layers
 from napari_densify.plugin.layers import (
@@ -111,6 +112,12 @@ class Canvas(QObject):
             if path.exists():
                 title = f"Prediction {number}"
                 self.results.show_labels(path, "prediction", title, str(number))
+
+    def hide_taken(self, paint: str) -> None:
+        """Hide the layer of a file of annotations that is paint of the project now."""
+        for layer in self.viewer.layers:
+            if isinstance(layer, Labels) and layer.metadata.get(PAINT) == paint:
+                layer.visible = False
 
     def _add_image(self) -> Image:
         layers = image_layers(self.session.require_project())

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QWidget
 from napari_densify.core.errors import InputError
 from napari_densify.data import sample_files
 from napari_densify.io import can_open
-from napari_densify.plugin.candidates import CLASSES
+from napari_densify.plugin.candidates import CLASSES, PAINT
 from napari_densify.plugin.image_finder import ImageFinder
 from napari_densify.plugin.step import button
 from napari_densify.plugin.workbench import Workbench
@@ -42,6 +42,9 @@ class OpenRow(QWidget):
         menu = QMenu(self.sample)
         for key, title in SAMPLES.items():
             menu.addAction(title, lambda key=key: self.open_sample(key))
+            menu.addAction(
+                f"{title}, painted already", lambda key=key: self.open_sample(key, painted=True)
+            )
         self.sample.setMenu(menu)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -66,12 +69,14 @@ class OpenRow(QWidget):
             )
         self.bench.canvas.viewer.open(str(path), plugin=PLUGIN, **attributes)
 
-    def open_sample(self, key: str) -> None:
-        """Open the image of a bundled volume."""
+    def open_sample(self, key: str, *, painted: bool = False) -> None:
+        """Open the image of a bundled volume; a project of it may begin with the paint bundled."""
         files = sample_files(key)
         classes = files.classes.model_dump(mode="json")
         for layer in self.bench.canvas.viewer.open(str(files.image), plugin=PLUGIN, name=key):
             layer.metadata[CLASSES] = classes
+            if painted:
+                layer.metadata[PAINT] = str(files.annotations)
 
     def _ask_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open a volume")

@@ -212,6 +212,8 @@ class Workbench(JobRunner):
         worker.returned.connect(lambda project: self._opened(project, shown))
         if level:
             worker.returned.connect(lambda _: self.canvas.viewer.layers.remove(layer))
+        if candidate.paint:
+            worker.returned.connect(lambda _: self.canvas.hide_taken(candidate.paint))
         worker.errored.connect(self._not_opened)
         worker.start()
 
