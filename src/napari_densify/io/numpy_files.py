@@ -70,7 +70,7 @@ def _members(address: Address) -> dict[str, Header]:
 
 
 def open_npz(address: Address, level: int) -> Source:
-    """Open one array of an .npz archive: the one named, else the largest."""
+    """Open one array of an .npz archive: the one named, or the only one."""
     members = _members(address)
     name = pick_dataset(
         address, {k: (shape, str(dtype)) for k, (shape, _, dtype) in members.items()}
