@@ -10,7 +10,7 @@ from napari_densify.core.settings import TrainSettings
 from napari_densify.plugin.advice import advise, doubt_coverage, say_coverage, say_suggestion
 from napari_densify.plugin.leave_out import LeaveOut
 from napari_densify.plugin.rounds import LearningPoint, describe_trend
-from napari_densify.plugin.words import say_bytes, say_estimate, say_score
+from napari_densify.plugin.words import say_estimate, say_score
 
 CLASSES = ClassTable.default()
 
@@ -58,7 +58,6 @@ def test_an_engine_that_tells_less_or_nothing():
     assert say_estimate(older, TrainSettings(budget_s=60)) == (
         "Trains for 1 min. The whole volume is then predicted in about 3 s."
     )
-    assert say_bytes(999) == "999 bytes"
 
 
 def test_slices_are_left_out_one_after_the_other():

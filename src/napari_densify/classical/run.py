@@ -17,6 +17,7 @@ from napari_densify.core.blocks import Region, block_grid, full_region
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
+from napari_densify.core.sizes import say_bytes
 from napari_densify.core.volume import ArrayLike, Volume
 
 __all__ = ["Piece", "label_task", "make_task", "run_method", "run_objects", "stream_method"]
@@ -284,7 +285,7 @@ def _check_memory(method: Method, task: Task) -> None:
     if needed > 0.8 * free:
         raise InputError(
             f"{method.title.lower()} needs the whole volume in memory, about "
-            f"{needed / 2**30:.0f} GiB, and {free / 2**30:.0f} GiB are free",
+            f"{say_bytes(needed)}, and {say_bytes(free)} are free",
             where=task.volume.source or task.volume.name,
             mend="use a coarser level or a crop, or a method that works in blocks",
         )

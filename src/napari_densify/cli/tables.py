@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_densify.core.durations import say_duration
+from napari_densify.core.sizes import say_bytes
 
 __all__ = [
     "show_augmentation",
@@ -50,9 +51,9 @@ def show_info(console: Console, result: Result) -> None:
         ("dtype", result["dtype"]),
         ("voxel size (Z, Y, X)", spacing),
         ("chunks (Z, Y, X)", " x ".join(map(str, chunks)) if chunks else "none"),
-        ("memory, image", _say_bytes(memory["image_bytes"])),
-        ("memory, labels", _say_bytes(memory["labels_bytes"])),
-        ("memory to predict", f"about {_say_bytes(memory['predict_bytes'])}"),
+        ("memory, image", say_bytes(memory["image_bytes"])),
+        ("memory, labels", say_bytes(memory["labels_bytes"])),
+        ("memory to predict", f"about {say_bytes(memory['predict_bytes'])}"),
         ("time to read", _about(estimate["read_s"])),
         ("time to predict", f"{_about(estimate['predict_s'])} on {estimate['device']}"),
         ("network", estimate["plan"]),
@@ -248,12 +249,3 @@ def _number(value: Any) -> str:
 
 def _about(seconds: float) -> str:
     return "under a second" if seconds < 1 else f"about {say_duration(seconds)}"
-
-
-def _say_bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from napari_densify.core.sizes import say_bytes
+
 __all__ = [
     "Done",
     "Event",
@@ -68,11 +70,11 @@ class TrainingCost(BaseModel):
     def describe(self) -> str:
         """Sentences for the user."""
         uses = f"uses {self.device}, {self.precision}"
-        host = f"about {_size(self.host_bytes)} of memory{_free(self.free_host_bytes)}"
+        host = f"about {say_bytes(self.host_bytes)} of memory{_free(self.free_host_bytes)}"
         parts = [uses, host]
         if self.device_bytes:
             free = _free(self.free_device_bytes)
-            parts.append(f"about {_size(self.device_bytes)} on the device{free}")
+            parts.append(f"about {say_bytes(self.device_bytes)} on the device{free}")
         if self.seconds is not None:
             parts.append(f"about {self.seconds:.0f} s")
         return f"{'; '.join(parts)}. Working resolution: {self.resolution}."
@@ -85,12 +87,8 @@ class TrainingCost(BaseModel):
         return on_host and (free is None or self.device_bytes <= free)
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
 def _free(count: int | None) -> str:
-    return "" if count is None else f" ({_size(count)} free)"
+    return "" if count is None else f" ({say_bytes(count)} free)"
 
 
 class Plan(_Event):

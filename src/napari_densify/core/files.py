@@ -17,6 +17,7 @@ from uuid import uuid4
 import psutil
 
 from napari_densify.core.errors import InputError
+from napari_densify.core.sizes import say_bytes
 
 __all__ = [
     "atomic_write_bytes",
@@ -133,11 +134,7 @@ def require_room(folder: Path, nbytes: int, *, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < nbytes:
         raise InputError(
-            f"needs {_size_text(nbytes)}, {_size_text(free)} are free",
+            f"needs {say_bytes(nbytes)}, {say_bytes(free)} are free",
             where=what,
             mend="free some room, or write elsewhere",
         )
-
-
-def _size_text(nbytes: int) -> str:
-    return f"{nbytes / 2**30:.2f} GiB" if nbytes >= 2**30 else f"{nbytes / 2**20:.1f} MiB"

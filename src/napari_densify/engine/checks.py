@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from napari_densify.core.sizes import say_bytes
+
 __all__ = [
     "Check",
     "check_convolution",
@@ -67,7 +69,7 @@ def check_machine() -> list[Check]:
     found.append(Check(name="processors", found=str(os.cpu_count())))
     memory = physical_memory()
     if memory:
-        found.append(Check(name="memory", found=f"{memory / 2**30:.0f} GiB"))
+        found.append(Check(name="memory", found=say_bytes(memory)))
     return found
 
 

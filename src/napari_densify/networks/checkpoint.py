@@ -19,6 +19,7 @@ from napari_densify.core.files import atomic_write_bytes
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.model_file import SPEC_KEY, read_spec, refuse, unreadable
 from napari_densify.core.settings import NetworkConfig
+from napari_densify.core.sizes import say_bytes
 from napari_densify.networks.build import build_network
 
 __all__ = ["PACKED_MODEL", "LoadedModel", "load_model", "read_spec", "save_model"]
@@ -74,7 +75,7 @@ def save_model(
         raise InputError(
             f"the model cannot be written: {(error.strerror or str(error)).lower()}",
             where=str(path),
-            mend=f"make room for {len(content) / 2**20:.1f} MiB, or name another folder with -o",
+            mend=f"make room for {say_bytes(len(content))}, or name another folder with -o",
         ) from error
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
+from napari_densify.core.sizes import say_bytes
 from napari_densify.core.volume import Spacing, Volume
 from napari_densify.io import open_image, open_labels
 from napari_densify.plugin.arrays import ChannelView
 from napari_densify.plugin.layers import spacing_of
 from napari_densify.plugin.places import proposed_folder
-from napari_densify.plugin.words import say_bytes
 from napari_densify.project import (
     Project,
     checksum,

@@ -12,9 +12,9 @@ from napari_densify.core.durations import say_duration
 from napari_densify.core.events import HeldOutScore, TrainingCost
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import TrainSettings
+from napari_densify.core.sizes import say_bytes
 
 __all__ = [
-    "say_bytes",
     "say_copy",
     "say_estimate",
     "say_left_out",
@@ -158,13 +158,3 @@ def _about(seconds: float) -> str:
         return say_duration(max(1, seconds))
     unit = 10 if seconds < 600 else 60
     return say_duration(round(seconds / unit) * unit)
-
-
-def say_bytes(count: float) -> str:
-    """Size as people say it: ``3.1 MB``."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
