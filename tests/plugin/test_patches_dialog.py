@@ -42,3 +42,16 @@ def test_without_paint_it_says_why_and_asks_nothing(hands):
     assert level == "warning"
     assert "paint" in text
     assert not step.patches.isVisible()
+
+
+def test_only_the_step_that_asked_shows_them(hands, viewer):
+    _, other = viewer.window.add_plugin_dock_widget("napari-densify", "3 Train")
+    hands.open_project()
+    hands.paint(3)
+    step, also = hands.dock.step("Train"), other.steps[0]
+    also.patches.draw()
+    hands.idle()
+    assert also.patches.isVisible()
+    assert also.patches.picture.pixmap().height() > 0
+    assert not step.patches.isVisible()
+    also.patches.close()

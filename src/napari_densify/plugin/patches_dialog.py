@@ -50,19 +50,22 @@ class PatchesDialog(QDialog):
         body.addWidget(self.scroll)
         body.addWidget(self.again)
         self._drawn = 0
+        self._asked = ""
 
     def draw(self) -> None:
         """Ask for a picture; the window opens when it is there."""
         seed = self.bench.session.train_settings.seed + self._drawn
-        self._drawn += self.bench.attempt(self.bench.draw_patches, seed)
+        if self.bench.attempt(self.bench.draw_patches, seed):
+            job = self.bench.session.job
+            self._drawn, self._asked = self._drawn + 1, job.id if job else ""
 
     def set_idle(self, idle: bool) -> None:
         """Take note whether the engine could draw now."""
         self.again.setEnabled(idle)
 
     def job_ended(self, job: Job, event: Done | Failed) -> None:
-        """Show the picture that was made."""
-        shown = job.kind == "augment" and self.bench.session.owns(job)
+        """Show the picture, if it was made for this window: there may be one a step Train."""
+        shown = job.id == self._asked and self.bench.session.owns(job)
         if not shown or not isinstance(event, Done):
             return
         path = Path(job.project) / PATCHES
