@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from napari.layers import Labels, Points, Shapes
 
 from napari_densify.core.errors import InputError
-from napari_densify.io import apply_import, plan_import
+from napari_densify.io import apply_import, plan_import, scan_labels
+from napari_densify.plugin import layer_import
 from napari_densify.plugin.import_dialog import ImportDialog
 from napari_densify.plugin.layer_import import source_of
 
@@ -79,6 +82,24 @@ def test_from_a_layer_to_paint_and_back(hands, qtbot, monkeypatch):
     assert hands.session.classes.name(1) == "Zellen"
     hands.bench.painter.undo()
     assert hands.session.counts() == {}
+
+
+def test_labels_are_read_in_a_thread_and_shown_once(hands, viewer, qtbot, monkeypatch):
+    viewer.window.add_plugin_dock_widget("napari-densify", "2 Annotate")
+    hands.open_project()
+    threads, shown = [], []
+
+    def scan(volume):
+        threads.append(threading.current_thread())
+        return scan_labels(volume)
+
+    monkeypatch.setattr(layer_import, "scan_labels", scan)
+    monkeypatch.setattr(ImportDialog, "exec", lambda dialog: shown.append(dialog))
+    mine = viewer.add_labels(hands.truth.astype(np.uint8))
+    with qtbot.waitSignal(hands.bench.importer.read, timeout=10000):
+        hands.dock.step("Annotate").take_layer.open(mine)
+    assert threads[0] is not threading.main_thread()
+    assert len(shown) == 1
 
 
 def test_labels_beside_the_image_are_offered(hands, qtbot, monkeypatch, image_file):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Importer(QObject):
         super().__init__()
         self.painter = painter
         self.session = painter.session
+        self._unclaimed: ImportSource | None = None
 
     def open(self, path: str | Path) -> None:
         """Read what a file holds; `read` is emitted then.
@@ -45,7 +47,23 @@ class Importer(QObject):
             If there is no project to import into.
         """
         project = self.session.require_project()
-        self._in_thread(self.read.emit, read_import, str(path), shape=project.shape)
+        self._in_thread(self.show, read_import, str(path), shape=project.shape)
+
+    def look(self, function: Callable[..., ImportSource], *arguments: Any) -> None:
+        """Let a function find out in a thread what there is; `read` is emitted then."""
+        self._in_thread(self.show, function, *arguments)
+
+    def show(self, source: ImportSource) -> None:
+        """Emit `read`, unless the project was closed meanwhile."""
+        if self.session.project is not None:
+            self._unclaimed = source
+            self.read.emit(source)
+            self._unclaimed = None
+
+    def claim(self, source: ImportSource) -> bool:
+        """Whether to show this: several steps may be open, and the first that asks does."""
+        first, self._unclaimed = self._unclaimed is source, None
+        return first
 
     def apply(self, source: ImportSource, plan: ImportPlan) -> None:
         """Paint it where nothing is painted yet, and take over its classes."""

@@ -120,4 +120,7 @@ class LayerImport(QPushButton):
         if canvas.image_layer is None:
             raise InputError("the image has no layer", mend="open the project again")
         self.importer.painter.require_layer()
-        self.importer.read.emit(source_of(layer, canvas.image_layer, shape))
+        if isinstance(layer, Labels):  # as large as the volume
+            self.importer.look(source_of, layer, canvas.image_layer, shape)
+        else:
+            self.importer.show(source_of(layer, canvas.image_layer, shape))

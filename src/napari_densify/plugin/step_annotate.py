@@ -193,6 +193,8 @@ class AnnotateStep(Step):
             self.bench.attempt(self.bench.importer.open, Path(path))
 
     def _show_import(self, source: Any) -> None:
+        if not self.bench.importer.claim(source):
+            return
         dialog = ImportDialog(source, self)
         if dialog.exec():
             self.bench.importer.apply(source, dialog.plan)
