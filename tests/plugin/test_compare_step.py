@@ -62,6 +62,22 @@ def test_table_sorts_filters_and_shows_every_column(qtbot, tmp_path):
     (tmp_path / "table.csv").write_text(table.text(","))
     again = read_table(tmp_path / "table.csv")
     assert [row["mean Dice"] for row in again] == [0.7, 0.9, None]
+    table.filter.clear()
+    table.set_rows(again)
+    assert names_of(table) == ["Round 1", "Threshold", "Watershed"]
+
+
+@pytest.mark.parametrize("job", ["compare", "suggest"])
+def test_a_job_on_the_paint_has_the_newest_strokes(hands, compare, monkeypatch, job):
+    session = hands.session
+    session.project.new_round().model.touch()
+    asked = []
+    monkeypatch.setattr(
+        hands.bench, "submit", lambda request: asked.append((request.kind, session.paint.unsaved))
+    )
+    session.paint[2, 3, 4] = 1
+    getattr(hands.bench, job)()
+    assert asked == [(job, 0)]
 
 
 def test_preview_follows_slider_and_slice(hands, compare, wait_for):

@@ -145,11 +145,14 @@ class JobRunner(QObject):
         request = asking.compare_request(
             self.session, methods, truth, zero_is_background=zero_is_background
         )
+        self.session.paint.flush()
         self.submit(request)
 
     def suggest(self) -> None:
         """Ask for the slices that are worth painting next."""
-        self.submit(asking.suggest_request(self.session))
+        request = asking.suggest_request(self.session)
+        self.session.paint.flush()
+        self.submit(request)
 
     def pause(self) -> None:
         """Hold the job still."""

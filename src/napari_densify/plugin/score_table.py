@@ -43,6 +43,7 @@ TIPS = {
     "parameters": "Parameters that differ from the defaults",
 }
 _HEADS = {"method": "Method", "mean Dice": "Dice", "mean IoU": "IoU", "seconds": "s"}
+_WORDS = ("method", "family")
 _MEASURES = ("Dice", "IoU", "precision", "recall")
 
 
@@ -78,7 +79,8 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as stream:
-        return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+        rows = csv.DictReader(stream)
+        return [{k: v if k in _WORDS else _number(v) for k, v in row.items()} for row in rows]
 
 
 def _number(text: str | None) -> Any:
