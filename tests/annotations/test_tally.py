@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_densify.annotations import ArrayAnnotations
+from napari_densify.annotations import ArrayAnnotations, sum_slices
 from napari_densify.annotations.chunks import ChunkGrid
 from napari_densify.annotations.tally import Tally, tally_chunk
 
@@ -73,3 +73,9 @@ def test_object_ids_of_any_size_are_counted():
     assert tally.counts == {4_000_000_000: 2}
     assert tally.bounds == (1, 2, 1, 3)
     assert tally_chunk(np.zeros((1, 4, 4), np.uint32)) is None
+
+
+def test_counts_of_slices_are_summed_up_in_the_order_of_the_codes():
+    slices = {0: {2: 5}, 3: {1: 4, 2: 1}, 7: {1: 9}}
+    assert list(sum_slices(slices, without=[7]).items()) == [(1, 4), (2, 6)]
+    assert sum_slices({}) == {}

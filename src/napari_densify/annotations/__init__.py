@@ -12,7 +12,7 @@ from napari_densify.annotations.aids import (
 )
 from napari_densify.annotations.between import interpolate_between, neighbours_of
 from napari_densify.annotations.painted import PaintedArray
-from napari_densify.annotations.source import Annotations, ArrayAnnotations
+from napari_densify.annotations.source import Annotations, ArrayAnnotations, sum_slices
 from napari_densify.annotations.store import AnnotationStore
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "neighbours_of",
     "slice_region",
     "stroke_box",
+    "sum_slices",
     "without_slices",
 ]

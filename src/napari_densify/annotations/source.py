@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,24 @@ import numpy.typing as npt
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import UNLABELLED, count_labels
 
-__all__ = ["Annotations", "ArrayAnnotations"]
+__all__ = ["Annotations", "ArrayAnnotations", "sum_slices"]
+
+
+def sum_slices(
+    slices: Mapping[int, Mapping[int, int]], *, without: Collection[int] = ()
+) -> dict[int, int]:
+    """Sum up counts per class code, ascending, over slices; some of them left out.
+
+    Examples
+    --------
+    >>> sum_slices({0: {2: 5}, 3: {1: 4, 2: 1}, 7: {1: 9}}, without=[7])
+    {1: 4, 2: 6}
+    """
+    total: dict[int, int] = {}
+    for z, row in slices.items():
+        for value, n in row.items() if z not in without else ():
+            total[value] = total.get(value, 0) + n
+    return dict(sorted(total.items()))
 
 
 class Annotations(Protocol):
@@ -67,11 +85,7 @@ class ArrayAnnotations:
 
     def counts(self) -> dict[int, int]:
         """Annotated voxels per class code."""
-        total: dict[int, int] = {}
-        for row in self.slice_counts().values():
-            for value, n in row.items():
-                total[value] = total.get(value, 0) + n
-        return dict(sorted(total.items()))
+        return sum_slices(self.slice_counts())
 
     def slice_counts(self) -> dict[int, dict[int, int]]:
         """Annotated voxels per class code, for each Z slice that has any."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_densify.annotations import sum_slices
 from napari_densify.classical import (
     METHODS,
     Trial,
@@ -184,11 +185,7 @@ def _require_painted(held_out: Sequence[int], painted: Sequence[int]) -> None:
 
 
 def _count(annotations: ArrayLike, slices: Sequence[int]) -> dict[int, int]:
-    total: dict[int, int] = {}
-    for z in slices:
-        for value, n in count_labels(np.asarray(annotations[z])).items():
-            total[value] = total.get(value, 0) + n
-    return total
+    return sum_slices({z: count_labels(np.asarray(annotations[z])) for z in slices})
 
 
 def _write_inputs(case: Case) -> None:

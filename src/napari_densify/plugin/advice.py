@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from napari_densify.annotations import sum_slices
 from napari_densify.core.labels import ClassTable
 
 __all__ = [
@@ -13,7 +14,6 @@ __all__ = [
     "propose_held_out",
     "say_coverage",
     "say_suggestion",
-    "sum_slices",
 ]
 
 FEWEST = 5
@@ -24,15 +24,6 @@ RARE = 0.01
 
 SliceCounts = Mapping[int, Mapping[int, int]]
 """Annotated voxels per class code, for each painted Z slice."""
-
-
-def sum_slices(slices: SliceCounts, *, without: Collection[int] = ()) -> dict[int, int]:
-    """Annotated voxels per class, some slices left out."""
-    total: dict[int, int] = {}
-    for z, row in slices.items():
-        for value, n in row.items() if z not in without else ():
-            total[value] = total.get(value, 0) + n
-    return total
 
 
 def advise(slices: SliceCounts, classes: ClassTable, held_out: Collection[int] = ()) -> str:

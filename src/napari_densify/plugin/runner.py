@@ -7,11 +7,11 @@ from pathlib import Path
 
 from qtpy.QtCore import QObject, QTimer
 
+from napari_densify.annotations import sum_slices
 from napari_densify.core import requests as ask
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Failed
 from napari_densify.plugin import asking
-from napari_densify.plugin.advice import sum_slices
 from napari_densify.plugin.canvas import Canvas
 from napari_densify.plugin.engine_client import EngineClient
 from napari_densify.plugin.jobs import Job, TrainingLog

@@ -12,12 +12,12 @@ from typing import Any
 
 from psygnal import Signal
 
-from napari_densify.annotations import PaintedArray
+from napari_densify.annotations import PaintedArray, sum_slices
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import PredictSettings, TrainSettings
 from napari_densify.core.volume import Spacing
-from napari_densify.plugin.advice import advise, propose_held_out, sum_slices
+from napari_densify.plugin.advice import advise, propose_held_out
 from napari_densify.plugin.desk import JobDesk
 from napari_densify.plugin.jobs import TrainingLog
 from napari_densify.project import Project, Round

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from napari_densify.annotations import Annotations
+from napari_densify.annotations import Annotations, sum_slices
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.normalisation import Intensity
@@ -63,13 +63,8 @@ def name_paint(sources: Sequence[TrainingSource]) -> str:
 
 def count_painted(sources: Sequence[TrainingSource], held_out: Sequence[int]) -> dict[int, int]:
     """Annotated voxels per class code in all volumes, without the held-out slices."""
-    total: dict[int, int] = {}
-    for source in sources:
-        for z, row in source.annotations.slice_counts().items():
-            if z not in held_out:
-                for value, n in row.items():
-                    total[value] = total.get(value, 0) + n
-    return dict(sorted(total.items()))
+    rows = (sum_slices(s.annotations.slice_counts(), without=held_out) for s in sources)
+    return sum_slices(dict(enumerate(rows)))
 
 
 def overlaps(first: Region, second: Region) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_densify.annotations import Annotations
+from napari_densify.annotations import Annotations, sum_slices
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import UNLABELLED, count_labels
 from napari_densify.core.turning import IN_PLACE, TURNS, Turn, turn_triple, turned_volume
@@ -71,11 +71,7 @@ class SomeSlices:
 
     def counts(self) -> dict[int, int]:
         """Annotated voxels per class code."""
-        total: dict[int, int] = {}
-        for row in self.slice_counts().values():
-            for value, n in row.items():
-                total[value] = total.get(value, 0) + n
-        return dict(sorted(total.items()))
+        return sum_slices(self.slice_counts())
 
     def slice_counts(self) -> dict[int, dict[int, int]]:
         """Annotated voxels per class code, for each slice that has any."""
