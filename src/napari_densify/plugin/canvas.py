@@ -209,8 +209,8 @@ class Canvas(QObject):
         for layer in {*beside, *filter(_role, self.viewer.layers)}:
             if not isinstance(layer.data, PaintWindow):
                 set_spacing(layer, project.spacing)
-        for axis, index in enumerate(at):  # the sliders stay where they are in nm
-            self.point.move(axis, index)
+        for axis, index in enumerate(at if image is not None else ()):
+            self.point.move(axis, index)  # the slice on screen stays
         if self._follower is not None:
             self._follower.place()
 
