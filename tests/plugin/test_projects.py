@@ -19,7 +19,7 @@ from napari_densify.project import Project
 def painted(hands):
     """A project with both classes painted on two slices, and the viewer out of sight.
 
-    Mesa's software OpenGL crashes where it draws after a layer in paint mode was removed.
+    Mesa's software OpenGL crashed here where it drew after the first annotation layer was gone.
     """
     hands.open_project()
     hands.bench.canvas.viewer.window._qt_window.hide()
