@@ -62,12 +62,12 @@ def test_scores_are_those_of_a_model_trained_without_the_volume(densify, files, 
 def test_early_stopping_is_no_interruption(densify, files, three):
     target = files.folder / "m.safetensors"
     still = [*SMALL, "learning_rate=1e-9", "early_stop=0.2"]
-    still[1] = 40
+    still[1] = 20
     words = ("--leave-one-out", "--held-out", 2, "--json", *still)
     outcome = train(densify, three.values(), target, *words)
     assert outcome.code == 0, outcome.err
     assert not outcome.events[-1]["stopped"]
-    assert outcome.result["steps"] < 40
+    assert outcome.result["steps"] < 20
     assert len(outcome.result["leave_one_out"]) == 3
 
 

@@ -20,6 +20,7 @@ def test_probabilities_are_a_layer_for_each_class_of_the_round(hands):
     spec = ModelSpec(network=network, classes=classes, spacing=project.spacing)
     save_file({"a": np.zeros(1)}, made.model, metadata={SPEC_KEY: spec.model_dump_json()})
     path = project.prediction_path(made.number, "probabilities")
+    path.parent.mkdir(exist_ok=True)
     sink = create_sink(path, shape=(3, *shape), dtype=np.uint8, spacing=project.spacing)
     values = np.stack([np.full(shape, v, np.uint8) for v in (200, 50, 5)])
     sink.write(tuple(slice(0, n) for n in shape), values)
