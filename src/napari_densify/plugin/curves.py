@@ -35,6 +35,7 @@ def _bare_plot(**axes: pg.AxisItem) -> pg.PlotWidget:
     plot.setMouseEnabled(x=False, y=False)
     plot.hideButtons()
     plot.getPlotItem().getAxis("bottom").setHeight(24)  # napari's font is large
+    plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)  # 0.7, not 700 (x0.001)
     return plot
 
 

@@ -28,14 +28,14 @@ from napari_densify.engine.sources import (
 )
 
 if TYPE_CHECKING:
-    from napari_densify.comparison import ModelPrediction
+    from napari_densify.comparison import CompareOptions, ModelPrediction
 
 __all__ = ["run"]
 
 
 def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
     """Predict with each model, train one where a budget is given, then score all."""
-    from napari_densify.comparison import CompareOptions, ModelPrediction, compare, resolve_methods
+    from napari_densify.comparison import ModelPrediction, compare, resolve_methods
 
     folder = require_folder(request.output)
     source = open_painted(
@@ -67,17 +67,24 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
         model_predictions=predictions,
         out_dir=folder,
         control=control,
-        options=CompareOptions(
-            tune_s=request.tune_s,
-            held_out=held_out,
-            zero=request.zero,
-            seed=request.seed,
-            classes=source.classes,
-            level=request.level,
-            image_source=request.image,
-            annotations_source=request.annotations or request.image,
-            truth_source=request.truth,
-        ),
+        options=_options(request, source, held_out),
+    )
+
+
+def _options(request: CompareRequest, source: Painted, held_out: tuple[int, ...]) -> CompareOptions:
+    """Say how everything is tuned and scored, and where it came from."""
+    from napari_densify.comparison import CompareOptions
+
+    return CompareOptions(
+        tune_s=request.tune_s,
+        held_out=held_out,
+        zero=request.zero,
+        seed=request.seed,
+        classes=source.classes,
+        level=request.level,
+        image_source=request.image,
+        annotations_source=request.annotations or request.image,
+        truth_source=request.truth,
     )
 
 
