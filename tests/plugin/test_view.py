@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_densify.plugin.asking import bounds_of
+from napari_densify.core.blocks import bounds_of
 
 
 @pytest.fixture

@@ -221,3 +221,13 @@ def test_a_full_disk_leaves_the_last_saved_state(project, monkeypatch):
     assert json.loads((project.path / "project.json").read_text())["held_out"] == [1]
     project.set_held_out([2])
     assert Project.open(project.path, read_only=True).held_out == (1, 2)
+
+
+def test_a_round_that_cannot_be_deleted_says_so(project, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    made = project.new_round()
+    monkeypatch.setattr("napari_densify.project.rounds.remove_tree", denied)
+    with pytest.raises(InputError, match=r"cannot be deleted \(Permission denied\)"):
+        made.delete()

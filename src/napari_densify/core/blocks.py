@@ -13,10 +13,23 @@ from itertools import product
 
 from napari_densify.core.errors import InputError
 
-__all__ = ["Block", "Region", "block_grid", "full_region", "parse_region", "region_shape"]
+__all__ = [
+    "Block",
+    "Bounds",
+    "Region",
+    "block_grid",
+    "bounds_of",
+    "full_region",
+    "parse_region",
+    "region_of",
+    "region_shape",
+]
 
 Region = tuple[slice, slice, slice]
 """Half-open box in Z, Y, X voxels, with non-negative bounds."""
+
+Bounds = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""The same box as it travels in messages and files: start and stop along Z, Y, X."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,18 @@ def full_region(shape: Sequence[int]) -> Region:
 def region_shape(region: Region) -> tuple[int, int, int]:
     """Lengths of a region along Z, Y, X."""
     z, y, x = (s.stop - s.start for s in region)
+    return z, y, x
+
+
+def bounds_of(region: Region) -> Bounds:
+    """Start and stop of a region along Z, Y, X."""
+    z, y, x = ((s.start, s.stop) for s in region)
+    return z, y, x
+
+
+def region_of(bounds: Bounds) -> Region:
+    """Region with these bounds."""
+    z, y, x = (slice(start, stop) for start, stop in bounds)
     return z, y, x
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from napari_densify.core.blocks import Bounds
 from napari_densify.core.sizes import say_bytes
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Ready",
     "Started",
     "StepDone",
+    "StrokesTaken",
     "TrainingCost",
     "dump_event",
     "parse_event",
@@ -121,6 +123,14 @@ class StepDone(_Event):
     elapsed_s: float
 
 
+class StrokesTaken(_Event):
+    """A training has taken up what was painted while it went on."""
+
+    kind: Literal["strokes"] = "strokes"
+    step: int = Field(description="Optimiser steps done before")
+    regions: tuple[Bounds, ...] = Field(description="Boxes painted in")
+
+
 class HeldOutScore(_Event):
     """Scores on held-out paint."""
 
@@ -145,7 +155,7 @@ class LayerUpdated(_Event):
     path: str
     name: str
     role: Literal["labels", "probabilities", "uncertainty", "instances", "preview"] = "labels"
-    region: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] | None = None
+    region: Bounds | None = None
     generation: int = 0
     strokes: int = Field(0, description="Batches of new strokes that a preview has learned from")
     final: bool = Field(False, description="Complete; a coarse preview is not")
@@ -200,6 +210,7 @@ Event = Annotated[
     | Plan
     | Progress
     | StepDone
+    | StrokesTaken
     | HeldOutScore
     | LayerUpdated
     | ModelSaved

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from napari_densify.core.blocks import Bounds
 from napari_densify.core.settings import PredictSettings, TrainSettings
 
 __all__ = [
@@ -42,9 +43,6 @@ __all__ = [
     "View",
     "parse_request",
 ]
-
-Bounds = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""((z0, z1), (y0, y1), (x0, x1)) in voxels, half-open."""
 
 
 class _Message(BaseModel):

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from napari_densify import __version__
 from napari_densify.core import requests as ask
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import region_of
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Done, Event, Failed, Notice, Ready
 from napari_densify.engine.channel import Channel, claim_stdin, private_stdout
@@ -130,7 +130,7 @@ class Engine:
                 self._view = message
                 _look(self._control, message)
             case ask.StrokesChanged():
-                self._control.changed.extend(_region(bounds) for bounds in message.regions)
+                self._control.changed.extend(region_of(bounds) for bounds in message.regions)
             case _:
                 self._queued.append(message)
 
@@ -147,15 +147,10 @@ class Engine:
             self._send(Done(job=request.job, stopped=True))
 
 
-def _region(bounds: ask.Bounds) -> Region:
-    z, y, x = (slice(start, stop) for start, stop in bounds)
-    return z, y, x
-
-
 def _look(control: JobControl, view: ask.View) -> None:
-    control.view = None if view.region is None else _region(view.region)
+    control.view = None if view.region is None else region_of(view.region)
     control.view_generation = view.generation
-    control.beside = tuple(map(_region, view.beside))
+    control.beside = tuple(map(region_of, view.beside))
 
 
 def _malformed(line: bytes, error: ValidationError) -> Failed:

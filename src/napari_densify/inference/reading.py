@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from napari_densify.classical.features import feature_halo
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Region, bounds_of
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity
 from napari_densify.core.settings import Triple
@@ -180,5 +180,4 @@ def _recognise(image: npt.NDArray[Any], inner: Region) -> Empty | None:
     first = image[:, :1, :1, :1]
     if (image[:, ::7, ::61, ::61] != first).any() or (image != first).any():
         return None
-    bounds = tuple((s.start, s.stop) for s in inner)
-    return tuple(float(v) for v in first.ravel()), image.shape, bounds
+    return tuple(float(v) for v in first.ravel()), image.shape, bounds_of(inner)

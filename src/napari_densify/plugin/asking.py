@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from napari_densify.core import requests as ask
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Region, bounds_of
 from napari_densify.core.labels import require_trainable
 from napari_densify.core.settings import Settings
 from napari_densify.project import Round
@@ -19,7 +19,6 @@ __all__ = [
     "PATCHES",
     "SCRATCH",
     "augment_request",
-    "bounds_of",
     "box_around",
     "classical_request",
     "compare_request",
@@ -264,10 +263,4 @@ def box_around(region: Region, middle: Sequence[int], most: int) -> Region:
         for s, m, n in zip(region, middle, sides, strict=True)
     )
     z, y, x = (slice(start, start + n) for start, n in zip(starts, sides, strict=True))
-    return z, y, x
-
-
-def bounds_of(region: Region) -> ask.Bounds:
-    """Return a region as it travels in messages."""
-    z, y, x = ((s.start, s.stop) for s in region)
     return z, y, x

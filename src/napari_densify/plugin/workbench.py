@@ -19,11 +19,11 @@ from qtpy.QtWidgets import QApplication
 from superqt.utils import create_worker
 
 from napari_densify.core import requests as ask
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Bounds, Region, bounds_of
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, Failed, LayerUpdated
 from napari_densify.plugin.activity import Activity
-from napari_densify.plugin.asking import bounds_of, box_around
+from napari_densify.plugin.asking import box_around
 from napari_densify.plugin.candidates import (
     candidate_of,
     candidate_or_none,
@@ -376,7 +376,7 @@ class Workbench(JobRunner):
 
     def _send_view(self, region: Region | None, generation: int) -> None:
         bounds = None
-        beside: tuple[ask.Bounds, ...] = ()
+        beside: tuple[Bounds, ...] = ()
         if region is not None and not self.session.held_still:
             if self.canvas.viewer.dims.ndisplay == 3:
                 region = box_around(region, self.canvas.point.voxel(), MOST_IN_3D)

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from napari_densify.annotations import AnnotationStore
 from napari_densify.core.errors import InputError
 from napari_densify.core.files import atomic_write_json, remove_tree
+from napari_densify.project.updates import LearnedStrokes, StrokeUpdates
 
 __all__ = ["Round", "list_rounds", "make_round"]
 
@@ -39,8 +41,23 @@ class Round:
 
     @property
     def strokes(self) -> Path:
-        """Snapshot of the annotations that it was trained on (an ``AnnotationStore``)."""
+        """Snapshot of the annotations that it began with (an ``AnnotationStore``)."""
         return self.folder / "strokes.zarr"
+
+    @property
+    def updates(self) -> StrokeUpdates:
+        """Strokes that came while it was trained."""
+        return StrokeUpdates(self.folder / "updates")
+
+    def learned_strokes(self) -> LearnedStrokes:
+        """All strokes that it has learned from.
+
+        Raises
+        ------
+        InputError
+            If it kept none.
+        """
+        return LearnedStrokes(AnnotationStore(self.strokes, read_only=True), self.updates)
 
     @property
     def complete(self) -> bool:
@@ -72,11 +89,20 @@ class Round:
         _write(self.folder / "scores.json", dict(scores))
 
     def delete(self) -> None:
-        """Delete model, snapshot and scores, and what was predicted with the model."""
-        for result in _predictions(self.folder.parent):
-            if _number_of(result) == self.number:
-                remove_tree(result)
-        remove_tree(self.folder)
+        """Delete model, strokes and scores, and what was predicted with the model.
+
+        Raises
+        ------
+        InputError
+            If there is no permission.
+        """
+        try:
+            for result in _predictions(self.folder.parent):
+                if _number_of(result) == self.number:
+                    remove_tree(result)
+            remove_tree(self.folder)
+        except OSError as error:
+            raise _refused(self.folder, error, what="deleted") from None
 
 
 def list_rounds(folder: Path) -> list[Round]:
@@ -148,7 +174,9 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         raise _refused(path, error) from None
 
 
-def _refused(path: Path, error: OSError) -> InputError:
+def _refused(path: Path, error: OSError, *, what: str = "written") -> InputError:
     return InputError(
-        f"cannot be written ({error.strerror or error})", where=str(path), mend="free some room"
+        f"cannot be {what} ({error.strerror or error})",
+        where=str(path),
+        mend="free some room, or get permission to write there",
     )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Region, bounds_of
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, LayerUpdated, Notice
 from napari_densify.core.labels import label_dtype
@@ -204,7 +204,7 @@ class LivePreview:
             path=str(self._path),
             name="Live preview",
             role="preview",
-            region=_bounds(self._region),
+            region=bounds_of(self._region),
             generation=self._generation,
             strokes=self._learned,
             final=final,
@@ -254,9 +254,4 @@ def _clipped(region: Region, volume: Volume) -> Region:
     z, y, x = (
         slice(max(0, s.start), min(n, s.stop)) for s, n in zip(region, volume.shape, strict=True)
     )
-    return z, y, x
-
-
-def _bounds(region: Region) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    z, y, x = ((s.start, s.stop) for s in region)
     return z, y, x

@@ -8,8 +8,9 @@ from napari_densify.core.events import Notice
 from napari_densify.training.paint import PaintReader
 from napari_densify.training.plan import TrainPlan
 
-__all__ = ["ERASED", "TOO_LARGE", "say_method"]
+__all__ = ["ERASED", "READING", "TOO_LARGE", "say_method"]
 
+READING = "reading painted slices"
 TOO_LARGE = (
     "this may need more memory than is free: if it runs out, the batch is halved; a smaller "
     "patch or base_channels needs less"

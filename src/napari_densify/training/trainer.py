@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
-from napari_densify.core.blocks import Region
+from napari_densify.core import events as say
+from napari_densify.core.blocks import Region, bounds_of
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Event, ModelSaved, Notice, Plan, Progress, StepDone
 from napari_densify.core.files import require_room
 from napari_densify.core.labels import ClassTable, require_trainable
 from napari_densify.core.model import ModelSpec
@@ -31,7 +31,7 @@ from napari_densify.training.frequencies import FrequencyCorrection
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
-from napari_densify.training.notices import ERASED, TOO_LARGE, say_method
+from napari_densify.training.notices import ERASED, READING, TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
 from napari_densify.training.plan import large_planes, resolve_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
@@ -92,7 +92,7 @@ def train(
     control: JobControl | None = None,
     started: float | None = None,
     extras: Extras | None = None,
-) -> Iterator[Event]:
+) -> Iterator[say.Event]:
     """Train a network on painted voxels alone and save it.
 
     Parameters
@@ -162,7 +162,7 @@ class _Run:
         if self._rehearsal is not None:
             self._rehearsal.end()
 
-    def events(self, output: Path, classes: ClassTable | None) -> Iterator[Event]:
+    def events(self, output: Path, classes: ClassTable | None) -> Iterator[say.Event]:
         """Do everything, in the order of the methods below."""
         yield from self.prepare(classes)
         yield from self.begin(output)
@@ -170,7 +170,7 @@ class _Run:
         if self.team.leads:
             yield from self.save(output)
 
-    def prepare(self, classes: ClassTable | None) -> Iterator[Event]:
+    def prepare(self, classes: ClassTable | None) -> Iterator[say.Event]:
         """Check the paint, resolve the plan, read what lies around paint."""
         held_out = self._settings.held_out
         self._counts = count_painted(self._sources, held_out)
@@ -187,14 +187,14 @@ class _Run:
         plan = self._plan = resolve_plan(self._settings, facts, known)
         painted = painted_slices([s.annotations for s in self._sources])
         cost = estimate_cost(plan, facts, painted, device=self._device)
-        yield Plan(explanation=plan.explanation, plan=plan.model_dump(mode="json"), cost=cost)
+        yield say.Plan(explanation=plan.explanation, plan=plan.model_dump(mode="json"), cost=cost)
         if not cost.fits:
-            yield Notice(level="warning", message=TOO_LARGE)
+            yield say.Notice(level="warning", message=TOO_LARGE)
         self._rehearsal = begin_rehearsal(plan, self._device)
         views, intensities = self._views()
         self._paint = PaintReader(views, intensities, plan, self._table, held_out)
         for done, total in self._paint.read():
-            yield Progress(done=done, total=total, unit="crops", message="reading painted slices")
+            yield say.Progress(done=done, total=total, unit="crops", message=READING)
         yield from self._show_first()
         self._paint.teach()
         self._sampler = self._paint.sampler(seed=plan.seed)
@@ -213,7 +213,7 @@ class _Run:
             return False
         return needs_voxels(self._sources[0], self._intensities[0], self._table, wished.held_out)
 
-    def _show_first(self) -> Iterator[Event]:
+    def _show_first(self) -> Iterator[say.Event]:
         """Let a quick forest answer what is on screen, before anything that takes long."""
         self._preview: LivePreview | None = None
         if self._extras.preview is None:
@@ -228,7 +228,7 @@ class _Run:
         )  # fmt: skip
         yield from self._preview.first(spec, untrained, self._control)
 
-    def begin(self, output: Path) -> Iterator[Event]:
+    def begin(self, output: Path) -> Iterator[say.Event]:
         """Build the network, or take it over from an earlier model or an unfinished training."""
         counts = [self._counts[v] for v in self._table.values]
         before = stored_precision(snapshot_path(output)) if self._extras.resume else None
@@ -249,7 +249,7 @@ class _Run:
         require_room(output.parent, size + _HEADER_BYTES, what=str(output))
         if self._init:
             for message in differences(self._init, spec, self._state.fresh):
-                yield Notice(level="warning", message=message)
+                yield say.Notice(level="warning", message=message)
         if self._low.begins(wait_s=_PATIENCE * (self._plan.budget_s or 0.0)):
             self._state.go_low()
         self._state.forest = self._companions.forest
@@ -258,18 +258,18 @@ class _Run:
         if self._extras.resume:
             yield from self._resume()
 
-    def _resume(self) -> Iterator[Event]:
+    def _resume(self) -> Iterator[say.Event]:
         """Take up an unfinished training; a live one begins afresh where that can't be done."""
         try:
             self._clock_state = load_snapshot(self._snapshot, self._state, self._sampler)
         except InputError as error:
             if self._extras.preview is None:
                 raise
-            yield Notice(level="warning", message=f"{error}; training afresh")
+            yield say.Notice(level="warning", message=f"{error}; training afresh")
         else:
-            yield Notice(message=f"taken up again at step {self._state.step}")
+            yield say.Notice(message=f"taken up again at step {self._state.step}")
 
-    def steps(self) -> Iterator[Event]:
+    def steps(self) -> Iterator[say.Event]:
         """Train until the budget is used, or no more is wanted; look up between two steps."""
         state, clock, plan = self._state, self._clock, self._plan
         clock.expect(plan)
@@ -281,8 +281,8 @@ class _Run:
                 state.go_low()
             loss = rescue.step(self._sampler, self._member_progress())
             for message in rescue.take_notices():
-                yield Notice(level="warning", message=message)
-            yield StepDone(
+                yield say.Notice(level="warning", message=message)
+            yield say.StepDone(
                 step=state.step, loss=loss, learning_rate=state.rate, elapsed_s=clock.elapsed
             )
             yield clock.report(state.step)
@@ -323,14 +323,14 @@ class _Run:
         timed = self._plan.steps is None
         return timed and self._preview is not None and self._preview.waiting(self._control)
 
-    def _take_up(self, changed: Sequence[Region]) -> Iterator[Event]:
+    def _take_up(self, changed: Sequence[Region]) -> Iterator[say.Event]:
         """Learn from what was painted meanwhile, from the newest most."""
         plan, state = self._plan, self._state
         changed, self._put_off = [*self._put_off, *changed], []
         counts = count_painted(self._sources, self._settings.held_out)
         if sum(value in counts for value in self._table.values) < _FEWEST_CLASSES:
             self._put_off = changed
-            yield Notice(level="warning", message=ERASED)
+            yield say.Notice(level="warning", message=ERASED)
             return
         self._paint.replace_sources(*self._views())
         self._paint.refresh(changed)
@@ -340,8 +340,9 @@ class _Run:
         self._refer()
         if self._preview:
             self._preview.learn(self._paint.crops, state.spec, state.step, fresh=True)
+        yield say.StrokesTaken(step=state.step, regions=[bounds_of(region) for region in changed])
 
-    def save(self, output: Path) -> Iterator[Event]:
+    def save(self, output: Path) -> Iterator[say.Event]:
         """Write the model; a stopped training can be taken up again."""
         state, clock = self._state, self._clock
         straight = self._views()[0][: len(self._sources)]
@@ -370,7 +371,7 @@ class _Run:
             yield state.best.score
         elif self._gauge.slices:
             yield self._gauge.score(state, clock.elapsed)
-        yield ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)
+        yield say.ModelSaved(path=str(output), steps=state.step, elapsed_s=clock.elapsed)
 
     def _views(self) -> tuple[list[TrainingSource], list[Intensity]]:
         """Volumes as they are, and turned where planes along other axes are painted."""

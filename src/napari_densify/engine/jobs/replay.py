@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_densify.annotations import AnnotationStore
 from napari_densify.core import requests as ask
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Event, Log
+from napari_densify.core.events import Done, Event, Log, StepDone
+from napari_densify.core.files import remove_tree
+from napari_densify.core.model_file import read_spec
+from napari_densify.core.settings import TrainSettings
 from napari_densify.engine.jobs import classical, compare, export, instances, predict, train
 from napari_densify.engine.outputs import require_folder
 from napari_densify.engine.record import recorded_requests
 from napari_densify.engine.sources import is_project
+from napari_densify.project import Project, Round
+from napari_densify.project.updates import Repainted
 
 __all__ = ["run"]
 
@@ -33,10 +39,9 @@ def run(request: ask.ReplayRequest, control: JobControl) -> Iterator[Event]:
     """Do every recorded step again; the project itself is only read.
 
     New files go to a folder laid out like the project. Each training learns from
-    the strokes of its own round, and later steps use the models made here.
+    the strokes of its own round, those that came on the way after the same step,
+    and later steps use the models made here.
     """
-    from napari_densify.project import Project
-
     if not is_project(request.project):
         raise InputError("is not a project", where=request.project, mend="name a .densify folder")
     project = Project.open(request.project, read_only=True)
@@ -51,11 +56,55 @@ def run(request: ask.ReplayRequest, control: JobControl) -> Iterator[Event]:
             break
         again = moved.request(step)
         yield Log(message=f"step {number} of {len(steps)}: {step.kind}")
-        events = _JOBS[type(step)](again, control)
+        events = _done_again(step, again, control)
         yield from (event for event in events if not isinstance(event, Done))
         done.append({"step": number, "kind": step.kind, "output": again.output})
     result = {"steps": done, "output": str(moved.target)}
     yield Done(result=result, stopped=control.stop)
+
+
+def _done_again(step: Any, again: Any, control: JobControl) -> Iterator[Event]:
+    """Run a step; strokes that came while a round was trained come after the same step."""
+    events = _JOBS[type(step)](again, control)
+    if not isinstance(step, ask.TrainRequest):
+        return events
+    later = dict(Round(Path(step.output).parent).updates.read())
+    if not later:
+        return events
+    strokes = AnnotationStore(Round(Path(again.output).parent).strokes)
+    return _painted_meanwhile(events, later, strokes, control)
+
+
+def _painted_meanwhile(
+    events: Iterator[Event],
+    later: Mapping[int, list[Repainted]],
+    strokes: AnnotationStore,
+    control: JobControl,
+) -> Iterator[Event]:
+    """Paint on the replay's own copy of the strokes what was painted on the way."""
+    for event in events:
+        boxes = later.get(event.step, []) if isinstance(event, StepDone) else []
+        for box in boxes:
+            strokes.write(box.region, box.labels)
+            control.changed.append(box.region)
+        if boxes:
+            strokes.close()
+        yield event
+
+
+def _as_wide(step: ask.TrainRequest) -> TrainSettings:
+    """Ask for the width of the network that was trained.
+
+    What is left open is decided by the time there is, and a replay goes by steps.
+    """
+    wished = step.settings
+    if wished.base_channels or wished.preset not in ("auto", "fast"):
+        return wished
+    try:
+        network = read_spec(step.output).network
+    except InputError:
+        return wished  # its model is gone
+    return wished.model_copy(update={"base_channels": network.encoder[0][0]})
 
 
 class _Moved:
@@ -86,6 +135,7 @@ class _Moved:
                 changes[name] = self._input(value) if one else tuple(map(self._input, value))
         if isinstance(step, ask.TrainRequest):
             changes["annotations"] = self._strokes(step)
+            changes["settings"] = _as_wide(step)
             changes["resume"] = False  # what it went on with is not in the replay
         return step.model_copy(update=changes)
 
@@ -103,8 +153,13 @@ class _Moved:
         return address if is_the_project or not made.exists() else str(made)
 
     def _strokes(self, step: ask.TrainRequest) -> tuple[str, ...]:
-        """Strokes of the round, as they were when it was trained."""
-        snapshot = Path(step.output).parent / "strokes.zarr"
-        if snapshot.is_dir():
-            return (str(snapshot),)
-        return step.annotations or step.images
+        """Annotations of a training, with the strokes as they were when its round began."""
+        began_with, made = (Round(Path(p).parent) for p in (step.output, self._output(step.output)))
+        annotations = step.annotations or step.images
+        if not began_with.strokes.is_dir():
+            return annotations
+        remove_tree(made.strokes)
+        AnnotationStore(began_with.strokes, read_only=True).snapshot(made.strokes)
+        return tuple(
+            str(made.strokes) if Path(a).absolute() == self._project else a for a in annotations
+        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_densify.core.blocks import Region
+from napari_densify.core.blocks import Region, bounds_of
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
 from napari_densify.core.events import Done, Event, LayerUpdated
@@ -106,7 +106,7 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
     target = require_label_file(request.output, inputs=[request.image])
     opened = open_inputs(request)
     region = _clipped(request, opened.volume.shape)
-    bounds = tuple((s.start, s.stop) for s in region)
+    bounds = bounds_of(region)
     for labels, final in _answers(request, opened, region, control):
         _write(opened, target, region, labels)
         yield LayerUpdated(

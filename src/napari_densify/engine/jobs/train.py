@@ -6,9 +6,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_densify.core.blocks import region_of
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Event, HeldOutScore, ModelSaved, StepDone
+from napari_densify.core.events import (
+    Done,
+    Event,
+    HeldOutScore,
+    ModelSaved,
+    Notice,
+    StepDone,
+    StrokesTaken,
+)
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.requests import TrainRequest
 from napari_densify.engine.outputs import require_writable
@@ -122,7 +131,9 @@ def train_to(
     for event in logged(watched, request.settings.log, log_folder(target)):
         last[type(event)] = event
         yield event
-        _note_update(updates, control, last.get(StepDone))
+        if isinstance(event, StrokesTaken):
+            updates.append(event.model_dump(mode="json", include={"step", "regions"}))
+            yield from _keep_strokes(target, event, sources[0])
     saved, step, score = (last.get(t) for t in (ModelSaved, StepDone, HeldOutScore))
     result = {"model": str(target), "seconds": round(control.elapsed(), 1)}
     if isinstance(saved, ModelSaved):
@@ -136,13 +147,18 @@ def train_to(
     yield Done(result=result, stopped=control.stop)
 
 
-def _note_update(updates: list[dict[str, Any]], control: JobControl, latest: Event | None) -> None:
-    """Note after which step strokes came in that the training is about to take up."""
-    step = latest.step if isinstance(latest, StepDone) else 0
-    if not control.changed or (updates and updates[-1]["step"] == step):
-        return  # seen already: they wait until the training looks up
-    bounds = [[[s.start, s.stop] for s in region] for region in control.changed]
-    updates.append({"step": step, "regions": bounds})
+def _keep_strokes(target: Path, taken: StrokesTaken, source: Painted) -> Iterator[Event]:
+    """Keep with a round what came on its way, so that it can be done again as it was."""
+    from napari_densify.project import Round
+
+    made = Round(target.parent)
+    if not made.strokes.is_dir():
+        return  # not a round of a project
+    try:
+        made.updates.add(taken.step, list(map(region_of, taken.regions)), source.annotations)
+    except OSError as error:
+        # The training is worth more than a record of it.
+        yield Notice(level="warning", message=f"new strokes not kept for a replay: {error}")
 
 
 def _preview(request: TrainRequest, target: Path) -> Path:
