@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import zipfile
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +153,37 @@ def test_a_model_is_scored_on_the_slices_that_it_held_out(densify, files, traine
     held_out, threshold, scores = compare(densify, files, model)
     assert held_out == [2]
     assert None not in (threshold, scores["held"])
+
+
+def test_the_commands_in_a_report_make_it_again(densify, files, trained, monkeypatch):
+    model = trained("held", "--held-out", "2")
+    folder, report = files.folder, files.folder / "report"
+    monkeypatch.chdir(folder)
+    outcome = densify(
+        "compare", "balls.tif", "--annotations", "paint.tif", "--model", model.name, "--methods",
+        "threshold", "--tuning", "0s", "--spacing", "30,10,10", "-o", "report", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    html = (report / "report.html").read_text()
+    found = [unescape(text) for text in re.findall("<pre>(.*?)</pre>", html, re.DOTALL)]
+    whole, *parts = [line for text in found for line in text.splitlines()]
+    kinds = [shlex.split(part)[1] for part in parts]
+    assert sorted(kinds) == ["classical", "evaluate", "evaluate", "predict"]
+    monkeypatch.chdir(report)
+    for command in parts:
+        done = densify(*shlex.split(command)[1:])
+        assert done.code == 0, (command, done.err)
+    monkeypatch.chdir("/")
+    again = densify(*shlex.split(whole)[1:], "--json")
+    assert again.code == 0, (whole, again.err)
+    assert _timeless(again) == _timeless(outcome)
+
+
+def _timeless(outcome):
+    return [
+        {k: v for k, v in row.items() if not k.endswith("(s)") and "seconds" not in k}
+        for row in outcome.result["rows"]
+    ]
 
 
 def test_a_model_is_never_scored_on_slices_that_it_saw(densify, files, trained):

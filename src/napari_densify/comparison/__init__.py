@@ -1,6 +1,6 @@
 """Methods and networks scored side by side, with a report."""
 
-from napari_densify.comparison.entries import CompareOptions, Entry, ModelPrediction
+from napari_densify.comparison.entries import CompareOptions, Entry, ModelPrediction, Provenance
 from napari_densify.comparison.heldout import SlicesOf, choose_held_out, painted_slices
 from napari_densify.comparison.run import compare, resolve_methods, trials
 
@@ -8,6 +8,7 @@ __all__ = [
     "CompareOptions",
     "Entry",
     "ModelPrediction",
+    "Provenance",
     "SlicesOf",
     "choose_held_out",
     "compare",

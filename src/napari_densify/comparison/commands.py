@@ -32,8 +32,7 @@ def classical_command(case: Case, name: str, parameters: Mapping[str, Any]) -> s
 
 def evaluate_command(case: Case, labels: str) -> str:
     """Command that scores labels on the same voxels."""
-    zero = ["--zero", "background"] if case.options.zero == "background" else []
-    truth = case.options.truth_source if case.from_truth else ""
+    truth = case.options.source.truth if case.from_truth else ""
     return shlex.join(
         [
             "densify",
@@ -43,30 +42,43 @@ def evaluate_command(case: Case, labels: str) -> str:
             truth or "truth.tif",
             "--annotations",
             "training.tif",
-            *zero,
+            *_zero(case),
         ]
     )
 
 
 def compare_command(case: Case) -> str:
     """Command that makes the whole report again."""
-    options = case.options
+    options, source = case.options, case.options.source
     parts = ["densify", "compare", *_image(case)]
-    parts += ["--annotations", options.annotations_source or "ANNOTATIONS"]
+    parts += ["--annotations", source.annotations or "ANNOTATIONS"]
     if case.from_truth:
-        parts += ["--truth", options.truth_source or "truth.tif"]
+        parts += ["--truth", source.truth or "truth.tif"]
+    parts += _zero(case)
     if case.held_out:
         parts += ["--held-out", ",".join(map(str, case.held_out))]
     methods = [e.name for e in case.entries if e.family != "network"]
     if methods:
         parts += ["--methods", ",".join(methods)]
-    parts += ["--seed", str(options.seed), "-o", str(case.folder)]
+    if source.models:
+        parts += ["--model", *source.models]
+    if source.budget_s:
+        parts += ["--budget", f"{source.budget_s:g}s"]
+    parts += ["--tuning", f"{options.tune_s:g}s", "--seed", str(options.seed)]
+    parts += ["-o", str(case.folder.absolute())]
     return shlex.join(parts)
 
 
 def _image(case: Case) -> list[str]:
-    level = ["--level", str(case.options.level)] if case.options.level else []
-    return [case.options.image_source or case.image.source or "IMAGE", *level]
+    source = case.options.source
+    words = ["--level", str(source.level)] if source.level else []
+    if source.spacing:
+        words += ["--spacing", ",".join(f"{side:g}" for side in source.spacing)]
+    return [source.image or case.image.source or "IMAGE", *words]
+
+
+def _zero(case: Case) -> list[str]:
+    return ["--zero", "background"] if case.options.zero == "background" else []
 
 
 def _value(value: Any) -> str:

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from napari_densify.core.base import Settings
 from napari_densify.core.labels import ClassTable
-from napari_densify.core.volume import ArrayLike, Volume
+from napari_densify.core.volume import ArrayLike, Spacing, Volume
 from napari_densify.evaluation import Scores
 
-__all__ = ["CompareOptions", "Entry", "ModelPrediction"]
+__all__ = ["CompareOptions", "Entry", "ModelPrediction", "Provenance"]
 
 
 class ModelPrediction:
@@ -47,6 +47,18 @@ class ModelPrediction:
         self.command = command
 
 
+class Provenance(Settings):
+    """Where everything came from, for the commands in the report; empty where unknown."""
+
+    image: str = ""
+    annotations: str = ""
+    truth: str = ""
+    models: tuple[str, ...] = ()
+    budget_s: float | None = Field(None, description="Time that a network was trained for")
+    spacing: Spacing | None = Field(None, description="Voxel size (Z, Y, X) in nm, if stated")
+    level: int = Field(0, ge=0, description="Of a multiscale image")
+
+
 class CompareOptions(Settings):
     """How a comparison is made."""
 
@@ -68,10 +80,7 @@ class CompareOptions(Settings):
     )
     seed: int = Field(0, ge=0, title="Seed")
     classes: ClassTable | None = None
-    level: int = Field(0, ge=0, description="Of a multiscale image; for the commands in the report")
-    image_source: str = Field("", description="For the commands in the report")
-    annotations_source: str = Field("", description="For the commands in the report")
-    truth_source: str = Field("", description="For the commands in the report")
+    source: Provenance = Provenance()
 
 
 class Entry(Settings):

@@ -78,7 +78,7 @@ def _csv(entries: list[Entry]) -> bytes:
 
 def _json(case: Case, entries: list[Entry]) -> dict[str, Any]:
     return {
-        "image": case.options.image_source or case.image.source or case.image.name,
+        "image": case.options.source.image or case.image.source or case.image.name,
         "shape": list(case.image.shape),
         "spacing_nm": list(case.image.spacing) if case.image.spacing_known else None,
         "classes": case.classes.model_dump(mode="json"),

@@ -196,7 +196,7 @@ def _write_inputs(case: Case) -> None:
         "classes": case.classes,
     }
     write_labels(case.folder / "training.tif", case.training, **facts)
-    if not (case.from_truth and case.options.truth_source):
+    if not (case.from_truth and case.options.source.truth):
         write_labels(case.folder / "truth.tif", case.truth, **facts)
 
 

@@ -73,7 +73,8 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
 
 def _options(request: CompareRequest, source: Painted, held_out: tuple[int, ...]) -> CompareOptions:
     """Say how everything is tuned and scored, and where it came from."""
-    from napari_densify.comparison import CompareOptions
+    from napari_densify.comparison import CompareOptions, Provenance
+    from napari_densify.project.address import absolute
 
     return CompareOptions(
         tune_s=request.tune_s,
@@ -81,10 +82,15 @@ def _options(request: CompareRequest, source: Painted, held_out: tuple[int, ...]
         zero=request.zero,
         seed=request.seed,
         classes=source.classes,
-        level=request.level,
-        image_source=request.image,
-        annotations_source=request.annotations or request.image,
-        truth_source=request.truth,
+        source=Provenance(
+            image=absolute(request.image),
+            annotations=absolute(request.annotations or request.image),
+            truth=absolute(request.truth) if request.truth else "",
+            models=tuple(map(absolute, request.models)),
+            budget_s=request.budget_s,
+            spacing=request.spacing,
+            level=request.level,
+        ),
     )
 
 
@@ -165,14 +171,23 @@ def _predict(
         raise InputError("stopped before anything was predicted", where=name)
     record = read_spec(model).training
     seconds = time.monotonic() - start + float(record.get("seconds", 0.0))
-    command = ["densify", "predict", request.image, "--model", str(model), "-o", str(target)]
-    command += ["--level", str(request.level)] if request.level else []
     return ModelPrediction(
         str(target),
         seconds=seconds,
         trained_slices=learned,
-        command=shlex.join(command),
+        command=_predict_command(request, model, target),
     )
+
+
+def _predict_command(request: CompareRequest, model: Path, target: Path) -> str:
+    """Command that predicts with a model as it was done here, from any folder."""
+    from napari_densify.project.address import absolute
+
+    words = ["densify", "predict", absolute(request.image), "--model", str(model.absolute())]
+    words += ["--level", str(request.level)] if request.level else []
+    if request.spacing:
+        words += ["--spacing", ",".join(f"{side:g}" for side in request.spacing)]
+    return shlex.join([*words, "-o", str(target.absolute())])
 
 
 def _learned(spec: ModelSpec, request: CompareRequest, source: Painted) -> tuple[int, ...]:
