@@ -12,10 +12,12 @@ from scipy import ndimage
 
 from napari_densify.annotations import Edit
 from napari_densify.core.errors import InputError
+from napari_densify.plugin.advice import propose_held_out
 from napari_densify.plugin.class_table import add_class, replace_class
 from napari_densify.plugin.import_dialog import ImportDialog
 from napari_densify.plugin.layers import add_quietly, find_layer, mark_layer, place_like
 from napari_densify.plugin.proposal import Boxed
+from napari_densify.project import Project
 
 
 @pytest.fixture
@@ -244,6 +246,36 @@ def test_a_prediction_is_not_copied_onto_what_it_is_scored_on(predicted):
     predicted.bench.canvas.point.go_to("XZ", 20)
     predicted.bench.painter.accept_slice()
     assert set(session.slice_counts()) == set(range(8)) - {4}
+
+
+def test_a_copied_slice_that_is_held_out_afterwards_is_warned_of(predicted):
+    session, said = predicted.session, []
+    session.said.connect(lambda level, text: said.append((level, text)))
+    predicted.click(predicted.aids["accept"])
+    (copied,) = session.slice_counts()
+    for z in range(8):
+        if z != copied:
+            session.paint[z, 5:9, 5:9] = 1
+    session.set_held_out(copied - 1, True)
+    assert said == []
+    session.set_held_out(copied, True)
+    ((level, text),) = said
+    assert level == "warning"
+    assert f"slice {copied} holds paint that was copied from a prediction" in text
+    with Project.open(session.project.path, read_only=True) as again:
+        assert again.document.copied == (copied,)
+    session.set_held_out(copied, False)
+    predicted.click(predicted.aids["erase"])
+    session.set_held_out(copied, True)
+    session.paint[copied, 5:9, 5:9] = 1
+    session.set_held_out(copied, False)
+    session.set_held_out(copied, True)
+    assert len(said) == 1, "painted by hand since"
+
+
+def test_a_copied_slice_is_not_proposed_to_be_held_out():
+    assert propose_held_out([1, 2, 3, 4, 5], [], [3]) == 4
+    assert propose_held_out([1, 2, 3, 4, 5], [], [1, 2, 3, 4, 5]) is None
 
 
 def test_no_gap_is_filled_from_or_onto_held_out_slices(predicted, wait_for):

@@ -8,7 +8,7 @@ import tifffile
 
 from napari_densify.core.errors import InputError
 from napari_densify.plugin import window
-from napari_densify.plugin.candidates import candidate_of
+from napari_densify.plugin.candidates import candidate_of, make_project
 from napari_densify.plugin.view import camera_of
 
 
@@ -72,3 +72,16 @@ def test_an_affine_is_refused(viewer):
         candidate_of(layer)
     layer.affine = np.eye(4)
     assert candidate_of(layer).shape == (3, 4, 5)
+
+
+def test_a_copy_that_fails_leaves_no_project_behind(viewer, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise InputError("no space left on device")
+
+    candidate = candidate_of(viewer.add_image(np.zeros((3, 4, 5))))
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_densify.project.project.copy_blockwise", full)
+        with pytest.raises(InputError, match="no space left"):
+            make_project(candidate, tmp_path / "a.densify")
+    assert list(tmp_path.iterdir()) == []
+    make_project(candidate, tmp_path / "a.densify").close()

@@ -64,6 +64,12 @@ class Edit:
         found = np.nonzero(self.mask)
         return tuple(i + s.start for i, s in zip(found, self.region, strict=True))
 
+    @property
+    def slices(self) -> frozenset[int]:
+        """Z slices that it changes."""
+        start = self.region[0].start
+        return frozenset(start + int(z) for z in np.flatnonzero(self.mask.any(axis=(1, 2))))
+
     def apply(self, labels: Any) -> Edit:
         """Change an array and return the edit that undoes it."""
         block = np.array(labels[self.region])

@@ -9,6 +9,7 @@ from napari_densify.annotations import sum_slices
 from napari_densify.core.labels import ClassTable
 
 __all__ = [
+    "COPIED",
     "advise",
     "doubt_coverage",
     "propose_held_out",
@@ -21,6 +22,12 @@ FEWEST = 5
 
 RARE = 0.01
 """Painted less than this beside the commonest class, a class is hard to learn."""
+
+COPIED = (
+    "slice {z} holds paint that was copied from a prediction or an interpolation: scored on it, "
+    "a model looks better than it is; erase it and paint it by hand"
+)
+"""Said where such a slice is held out."""
 
 SliceCounts = Mapping[int, Mapping[int, int]]
 """Annotated voxels per class code, for each painted Z slice."""
@@ -73,12 +80,22 @@ def _names(values: Collection[int], classes: ClassTable) -> str:
     return ", ".join(classes.name(v) for v in sorted(values))
 
 
-def propose_held_out(painted: Collection[int], held_out: Collection[int]) -> int | None:
-    """Return a painted slice worth holding out: from five painted slices on, one in five."""
+def propose_held_out(
+    painted: Collection[int], held_out: Collection[int], copied: Collection[int] = ()
+) -> int | None:
+    """Return a painted slice worth holding out: from five painted slices on, one in five.
+
+    Parameters
+    ----------
+    painted, held_out
+        Slices with paint, and those held out already.
+    copied
+        Slices whose paint was copied from a prediction: a model would be scored on itself.
+    """
     if len(painted) < FEWEST or len(set(held_out) & set(painted)) >= len(painted) // FEWEST:
         return None
-    free = [z for z in sorted(painted) if z not in held_out]
-    return free[len(free) // 2]
+    free = [z for z in sorted(painted) if z not in held_out and z not in copied]
+    return free[len(free) // 2] if free else None
 
 
 def say_coverage(

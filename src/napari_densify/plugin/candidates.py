@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_densify.core.errors import InputError
+from napari_densify.core.files import remove_tree
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.sizes import say_bytes
 from napari_densify.core.volume import Spacing, Volume
@@ -266,6 +267,7 @@ def make_project(
             _take_paint(project, candidate.paint)
     except BaseException:
         project.close()
+        remove_tree(path)  # nobody has painted in it yet; the name is free for the next attempt
         raise
     return project
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -174,7 +175,8 @@ class JobDesk:
         if not made.complete and owned and isinstance(event, Failed) and event.again:
             self.unfinished = made  # its snapshot can be taken up
         elif not made.complete:
-            made.delete()
+            with suppress(InputError):  # a folder without a model is no round
+                made.delete()
         elif isinstance(event, Done):
             made.save_scores({**event.result, **log.summary()})
         self.rounds_changed.emit()

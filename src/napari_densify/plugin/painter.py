@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_densify.annotations import AnnotationStore, PaintedArray, aids
+from napari_densify.annotations import PaintedArray, aids
 from napari_densify.annotations.suggestion import AXES
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
@@ -145,7 +145,7 @@ class Painter(QObject):
         """Copy the prediction into what is unpainted of this slice."""
         source = self.source()
         layer, paint, region = self.slice_on_screen()
-        done = apply_edit(layer, self.spare_held_out(aids.copy_prediction(paint, source, region)))
+        done = self._copy(layer, aids.copy_prediction(paint, source, region))
         if not done:
             self.session.said.emit("info", "Nothing to copy: this slice is painted already")
         return done
@@ -169,9 +169,8 @@ class Painter(QObject):
         """
         layer, paint = self.require_layer(), self.session.paint
         assert paint is not None
-        kept = AnnotationStore(made.strokes, read_only=True)
-        edits = []
-        for box in {str(b): b for b in [*paint.painted_boxes(), *kept.painted_boxes()]}.values():
+        kept, edits = made.learned_strokes(), []
+        for box in kept.cover(*paint.painted_boxes()):
             wanted = kept.read(box).astype(paint.dtype)
             mask = wanted != paint.read(box)
             edits.append(aids.Edit(box, mask, wanted[mask]))
@@ -201,7 +200,14 @@ class Painter(QObject):
             position = self.canvas.viewer.cursor.position
         z, y, x = (round(p) for p in voxel_at(layer, position))
         edit = aids.copy_object(paint, source, region, (z, y, x))
-        return apply_edit(layer, self.spare_held_out(edit))
+        return self._copy(layer, edit)
+
+    def _copy(self, layer: Labels, edit: aids.Edit, write: Callable[..., Any] = apply_edit) -> Any:
+        """Paint with what was predicted, and remember on which slices."""
+        spared = self.spare_held_out(edit)
+        done = write(layer, spared)
+        self.session.note_copied(spared)
+        return done
 
     def toggle_brush(self) -> None:
         """Paint with the prediction instead of a class, or stop doing so."""
@@ -257,7 +263,7 @@ class Painter(QObject):
         box, covered = aids.stroke_box(region, start, end, (z, y, x))
         if covered.any():
             edit = aids.copy_prediction(paint, self.source(), box, where=lambda _: covered)
-            apply_quickly(layer, self.spare_held_out(edit))
+            self._copy(layer, edit, apply_quickly)
 
     # keys
 

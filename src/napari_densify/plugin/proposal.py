@@ -125,6 +125,7 @@ class Proposal(QObject):
         proposed = without_slices(self.edit, self.session.held_out)  # held out meanwhile
         edit = only_unpainted(proposed, self.session.paint)
         self.discard()
+        self.session.note_copied(edit)
         return apply_edit(layer, edit)
 
     def discard(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from qtpy.QtCore import QObject, QTimer
@@ -76,7 +77,8 @@ class JobRunner(QObject):
         if made is None:
             return
         if self._tried_again or self._ending or self.session.project is None:
-            made.delete()
+            with suppress(InputError):  # a folder without a model is no round
+                made.delete()
             return
         self._tried_again = True
         self._say("info", "The training is taken up again in a new engine")

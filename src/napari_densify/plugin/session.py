@@ -12,12 +12,12 @@ from typing import Any
 
 from psygnal import Signal
 
-from napari_densify.annotations import PaintedArray, sum_slices
+from napari_densify.annotations import Edit, PaintedArray, sum_slices
 from napari_densify.core.errors import InputError
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.settings import PredictSettings, TrainSettings
 from napari_densify.core.volume import Spacing
-from napari_densify.plugin.advice import advise, propose_held_out
+from napari_densify.plugin.advice import COPIED, advise, propose_held_out
 from napari_densify.plugin.desk import JobDesk
 from napari_densify.plugin.jobs import TrainingLog
 from napari_densify.project import Project, Round
@@ -169,8 +169,18 @@ class Session(JobDesk):
 
     def set_held_out(self, z: int, held_out: bool) -> None:
         """Mark a slice as held out, or give it back to training."""
-        self.require_project().set_held_out([z], held_out)
+        project = self.require_project()
+        project.set_held_out([z], held_out)
+        if z not in self.slice_counts():
+            project.note_copied([z], False)
+        if held_out and z in project.document.copied:
+            self.said.emit("warning", COPIED.format(z=z))
         self.paint_changed.emit()
+
+    def note_copied(self, edit: Edit) -> None:
+        """Remember slices whose paint was copied: scored on it, a model looks better than it is."""
+        with suppress(InputError):  # no room: the paint itself is told of
+            self.require_project().note_copied(edit.slices)
 
     def set_train_settings(self, settings: TrainSettings) -> None:
         """Change and keep the wishes for trainings."""
@@ -205,7 +215,8 @@ class Session(JobDesk):
 
     def proposed_held_out(self) -> int | None:
         """Return a painted slice worth holding out, once enough are painted."""
-        return propose_held_out(self.slice_counts(), self.held_out)
+        copied = self.project.document.copied if self.project else ()
+        return propose_held_out(self.slice_counts(), self.held_out, copied)
 
     # rounds
 

@@ -46,10 +46,13 @@ class ProjectDocument(Settings):
     spacing_known: bool = False
     classes: ClassTable = Field(default_factory=ClassTable.default)
     held_out: tuple[int, ...] = Field((), description="Slices never trained on, for scoring")
+    copied: tuple[int, ...] = Field(
+        (), description="Slices with paint copied from a prediction or an interpolation"
+    )
     settings: dict[str, Any] = Field(default_factory=dict, description="Of the steps, by name")
     created: str = ""
 
-    @field_validator("held_out")
+    @field_validator("held_out", "copied")
     @classmethod
     def _ascending(cls, slices: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(slices)))

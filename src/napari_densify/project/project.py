@@ -196,6 +196,13 @@ class Project(SharedFolder):
         marked, change = set(self.held_out), {int(z) for z in slices}
         self.update(held_out=tuple(marked | change if held_out else marked - change))
 
+    def note_copied(self, slices: Iterable[int], copied: bool = True) -> None:
+        """Note that paint on some slices was copied there, or that none of it is left."""
+        known, change = set(self.document.copied), {int(z) for z in slices}
+        now = known | change if copied else known - change
+        if now != known:
+            self.update(copied=tuple(now))
+
     def image(self) -> Volume:
         """Open the image, with the voxel size that the project states.
 
