@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint
 
 from napari_densify.core.blocks import bounds_of
 
@@ -84,3 +85,25 @@ def test_a_layer_in_another_unit_does_not_move_the_slice(hands):
     assert viewer.dims.point[0] == pytest.approx(10 * 4 * canvas.image_layer.scale[0])
     assert canvas.current_slice == 4
     assert canvas.visible_region()[0] == slice(4, 5)
+
+
+def test_marks_stay_over_the_images_slices_beside_a_longer_layer(hands, wait_for):
+    hands.open_project()
+    canvas, marks = hands.bench.canvas, hands.dock.step("Annotate").marks
+    groove = marks._sliders.slider_widgets[0].slider
+    length, step = hands.session.shape[0], hands.session.project.spacing[0]
+
+    def ends():
+        at = [marks.strip.mapToGlobal(QPoint(x, 0)).x() for x in (0, marks.strip.width())]
+        left = groove.mapToGlobal(QPoint(0, 0)).x()
+        return [(x - left) / groove.width() for x in at]
+
+    wait_for(lambda: ends() == pytest.approx([0, 1], abs=0.02))
+    longer = canvas.viewer.add_image(
+        np.zeros((4 * length, 8, 8)),
+        scale=canvas.image_layer.scale,
+        translate=(-length * step, 0, 0),
+    )
+    wait_for(lambda: ends() == pytest.approx([0.25, 0.5], abs=0.02))
+    canvas.viewer.layers.remove(longer)
+    wait_for(lambda: ends() == pytest.approx([0, 1], abs=0.02))

@@ -50,9 +50,14 @@ class SliderMarks(QObject):
         for signal in (session.project_changed, session.paint_changed):
             signal.connect(self.sync)
         self.bench.canvas.slice_changed.connect(self.strip.show_current)
-        self.bench.canvas.viewer.dims.events.order.connect(self.sync)
-        self.bench.canvas.viewer.dims.events.ndisplay.connect(self.sync)
+        for event in self._events():
+            event.connect(self.sync)
         self.sync()
+
+    def _events(self) -> tuple[Any, ...]:
+        """List what changes which slices the slider goes through."""
+        events = self.bench.canvas.viewer.dims.events
+        return events.order, events.ndisplay, events.range
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Keep in line with the slider when the window changes its size."""
@@ -75,7 +80,7 @@ class SliderMarks(QObject):
         self._align()
 
     def _align(self) -> None:
-        """Put the strip's ends where those of the slider's groove are."""
+        """Put the strip's ends where the slider stands at the first and the last slice."""
         widgets = self._sliders.slider_widgets
         number = self.bench.canvas.viewer.dims.ndim - 3
         if not 0 <= number < len(widgets):
@@ -83,6 +88,10 @@ class SliderMarks(QObject):
         groove = widgets[number].slider
         left = groove.mapTo(self._sliders, QPoint(0, 0)).x()
         right = self._sliders.width() - left - groove.width()
+        bench = self.bench
+        first, last = bench.canvas.point.reach(0, bench.session.shape[0])
+        left += round(first * groove.width())
+        right += round((1 - last) * groove.width())
         self.holder.layout().setContentsMargins(max(0, left), 2, max(0, right), 0)
 
     def let_go(self) -> None:
@@ -97,8 +106,8 @@ class SliderMarks(QObject):
         session = self.bench.session
         for signal in (session.project_changed, session.paint_changed):
             signal.disconnect(self.sync, missing_ok=True)
-        self.bench.canvas.viewer.dims.events.order.disconnect(self.sync)
-        self.bench.canvas.viewer.dims.events.ndisplay.disconnect(self.sync)
+        for event in self._events():
+            event.disconnect(self.sync)
         self._sliders.removeEventFilter(self)
         self.bench.canvas.slice_changed.disconnect(self.strip.show_current)
         self.holder.deleteLater()

@@ -194,7 +194,32 @@ class ViewPoint:
         if image is None:
             viewer.dims.set_current_step(slider, index)
         elif axis + image.ndim >= 3:
-            voxel = list(self.voxel())
-            voxel[axis] = index
-            world = image.data_to_world(voxel[-image.ndim :]) / _units_of(viewer, image)
-            viewer.dims.set_point(slider, float(world[axis - 3]))
+            viewer.dims.set_point(slider, self._world(axis, index))
+
+    def reach(self, axis: int, length: int) -> tuple[float, float]:
+        """Shares of a slider's way at which the image begins and ends.
+
+        Other layers may reach further.
+
+        Parameters
+        ----------
+        axis
+            0 is Z.
+        length
+            Voxels of the image along it.
+        """
+        dims, image = self._viewer().dims, self._image()
+        start, stop, step = dims.range[axis + dims.ndim - 3]
+        if image is None or axis + image.ndim < 3 or stop <= start:
+            return 0.0, 1.0
+        sides = (self._world(axis, side) for side in (-0.5, length - 0.5))
+        low, high = sorted((side - start + step / 2) / (stop - start + step) for side in sides)
+        return max(0.0, low), min(1.0, high)
+
+    def _world(self, axis: int, index: float) -> float:
+        """Where a slider stands at a voxel of the image."""
+        viewer, image = self._viewer(), self._image()
+        voxel: list[float] = list(self.voxel())
+        voxel[axis] = index
+        world = image.data_to_world(voxel[-image.ndim :]) / _units_of(viewer, image)
+        return float(world[axis - 3])
