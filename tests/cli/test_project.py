@@ -50,6 +50,31 @@ def test_train_on_the_strokes_of_a_project(densify, files, project):
     assert [c.name for c in spec.classes.classes] == ["background", "foreground"]
 
 
+def test_what_a_project_holds_out_is_not_trained_on(densify, files, project):
+    model = files.folder / "model.safetensors"
+    train = "train", project.path, "-o", model, "--steps", 1, *SMALL
+    outcome = densify(*train)
+    assert outcome.code == 0, outcome.err
+    assert "slices 5 are held out, as in the project" in outcome.out
+    assert read_spec(model).training["settings"]["held_out"] == [5]
+    for words, kept in ((("--held-out", "none"), []), (("--held-out", "2"), [2])):
+        outcome = densify(*train, *words)
+        assert outcome.code == 0, outcome.err
+        assert "as in the project" not in outcome.out
+        assert read_spec(model).training["settings"]["held_out"] == kept
+
+
+def test_classical_methods_see_nothing_of_what_a_project_holds_out(densify, files, project):
+    labels = []
+    for held_out in ((), ("--held-out", "5"), ("--held-out", "2")):
+        target = files.folder / f"{len(labels)}.tif"
+        done = densify("classical", "random_forest", project.path, "-o", target, *held_out)
+        assert done.code == 0, done.err
+        labels.append(open_labels(target).read_labels())
+    np.testing.assert_array_equal(labels[0], labels[1])
+    assert (labels[0] != labels[2]).any()
+
+
 @pytest.mark.parametrize(("option", "value"), [("--channels", "0"), ("--level", 1)])
 def test_what_a_project_was_made_with_is_not_chosen_again(densify, files, project, option, value):
     model = files.folder / "model.safetensors"
@@ -183,6 +208,15 @@ def test_a_resumed_training_is_replayed_from_its_start(densify, project):
     project.log("train", step)
     outcome = densify("replay", project.path)
     assert outcome.code == 0, outcome.err
+
+
+def test_replay_never_writes_into_its_project(densify, project):
+    made = train_a_round(densify, project)
+    outcome = densify("replay", project.path, "-o", project.path)
+    assert outcome.code == 2
+    assert "only read" in outcome.err
+    assert made.complete
+    assert made.strokes.is_dir()
 
 
 def test_replay_of_no_project_and_of_nothing(densify, files, project):

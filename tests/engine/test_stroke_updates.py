@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from napari_densify.annotations import AnnotationStore, ArrayAnnotations
 from napari_densify.core.blocks import full_region
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Notice, StepDone
@@ -32,16 +34,21 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
+def asked(project: Project, made: Round, steps: int) -> TrainRequest:
+    """What the dock asks for when Train is clicked."""
+    path, settings = str(project.path), QUICK.model_copy(update={"steps": steps})
+    return TrainRequest(
+        images=(path,), annotations=(path,), output=str(made.model), project=path, live=True,
+        settings=settings,
+    )  # fmt: skip
+
+
 def trained_while_painting(project: Project, *, steps: int = 6) -> tuple[Round, list[str]]:
     """Train a round; after steps 2 and 4 slices 2 and 4 are painted. Returns its warnings too."""
     _, truth = bricks()
-    made, path, paint = project.new_round(), str(project.path), project.painted()
-    request = TrainRequest(
-        images=(path,), annotations=(path,), output=str(made.model), project=path, live=True,
-        settings=QUICK.model_copy(update={"steps": steps}),
-    )  # fmt: skip
+    made, paint = project.new_round(), project.painted()
     control, said = JobControl(), []
-    for event in run_job(request, control):
+    for event in run_job(asked(project, made, steps), control):
         if isinstance(event, Notice):
             said.append(event.message)
         if isinstance(event, StepDone) and event.step in STEPS:
@@ -84,6 +91,48 @@ def test_a_round_holds_what_it_began_with_and_what_came_later(project: Project) 
         covered[box] += 1
     assert [int(covered[z].max()) for z in range(6)] == [0, 1, 1, 0, 1, 1]
     assert covered.max() == 1
+
+
+def test_a_round_that_waited_begins_with_the_strokes_of_its_start(project: Project) -> None:
+    made, paint = project.new_round(), project.painted()
+    paint[3] = bricks()[1][3]  # while the engine was busy with something else
+    paint.close()
+    project.close()
+    made.updates.add(90, [full_region((1, 4, 4))], project.annotations())  # of a lost attempt
+    for _ in run_job(asked(project, made, steps=2), JobControl()):
+        pass
+    assert AnnotationStore(made.strokes, read_only=True).counts() == project.annotations().counts()
+    assert list(made.updates.read()) == []
+    assert not (made.folder / "strokes-now.zarr").exists()
+
+
+def test_a_copied_project_is_replayed_with_the_strokes_of_its_round(project: Project) -> None:
+    made, _ = trained_while_painting(project)
+    away = project.path.with_name("copy.densify")
+    shutil.copytree(project.path, away)
+    with Project.open(project.path) as first:
+        paint = first.painted()
+        paint[1] = 0
+        paint.close()
+    request = ReplayRequest(project=str(away))
+    for _ in run_job(request, JobControl()):
+        pass
+    again = Round(away.with_name("copy-replay"))
+    everything = full_region(truth_shape())
+    assert again.complete
+    np.testing.assert_array_equal(
+        again.learned_strokes().read(everything), made.learned_strokes().read(everything)
+    )
+
+
+def test_of_strokes_painted_again_and_again_the_last_count(project: Project) -> None:
+    made, region = project.new_round(), full_region((1, 2, 2))
+    for step, value in enumerate((1, 2, 1, 2)):
+        labels = np.full((1, 2, 2), value, np.uint8)
+        made.updates.add(step, [region, region], ArrayAnnotations(labels))
+    learned = made.learned_strokes()
+    np.testing.assert_array_equal(learned.read(region), 2)
+    assert len(learned._later) == 1
 
 
 def test_a_replay_paints_after_the_same_steps(project: Project, tmp_path: Path) -> None:

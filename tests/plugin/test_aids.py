@@ -266,9 +266,8 @@ def test_a_copied_slice_that_is_held_out_afterwards_is_warned_of(predicted):
         assert again.document.copied == (copied,)
     session.set_held_out(copied, False)
     predicted.click(predicted.aids["erase"])
-    session.set_held_out(copied, True)
+    session.recount()
     session.paint[copied, 5:9, 5:9] = 1
-    session.set_held_out(copied, False)
     session.set_held_out(copied, True)
     assert len(said) == 1, "painted by hand since"
 

@@ -81,10 +81,15 @@ def test_held_out_slices_are_not_trained_on(hands):
     assert request.settings.held_out == (3,)
 
 
-def test_killed_engine_is_said_and_the_training_taken_up_once(hands, monkeypatch, wait_for):
+@pytest.mark.parametrize("live", [True, False])
+def test_killed_engine_is_said_and_the_training_taken_up_once(hands, monkeypatch, wait_for, live):
     monkeypatch.setenv("DENSIFY_FAKE_STEPS", "2000")
     hands.open_project()
     hands.paint(3)
+    hands.session.live, asked, submit = live, [], hands.bench.client.submit
+    monkeypatch.setattr(
+        hands.bench.client, "submit", lambda request: asked.append(request) or submit(request)
+    )
     painted = hands.session.counts()
     said = []
     hands.session.said.connect(lambda level, text: said.append((level, text)))
@@ -96,6 +101,8 @@ def test_killed_engine_is_said_and_the_training_taken_up_once(hands, monkeypatch
     wait_for(lambda: len(hands.session.training.loss) > 3)
     assert any(level == "error" and "killed" in text for level, text in said)
     assert any("taken up again" in text for _, text in said)
+    resumed = [request.resume for request in asked if request.kind == "train"]
+    assert resumed == [False, live], "a state is kept of live trainings alone"
     assert hands.session.counts() == painted
     os.kill(hands.bench.client.pid, signal.SIGKILL)
     hands.idle()

@@ -73,13 +73,15 @@ def parse_duration(text: str, *, where: str = "--budget", none: bool = False) ->
 
 
 def parse_slices(text: str) -> tuple[int, ...]:
-    """Slice numbers from ``3,5-7`` (both ends included), ascending, each once.
+    """Slice numbers from ``3,5-7`` (both ends included), ascending, each once; ``none`` is none.
 
     Raises
     ------
     InputError
         If it is no list of slices.
     """
+    if text.strip().lower() == "none":
+        return ()
     numbers: set[int] = set()
     for part in filter(None, (p.strip() for p in text.split(","))):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)

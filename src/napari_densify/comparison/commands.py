@@ -58,8 +58,7 @@ def compare_command(case: Case) -> str:
     if case.held_out:
         parts += ["--held-out", ",".join(map(str, case.held_out))]
     methods = [e.name for e in case.entries if e.family != "network"]
-    if methods:
-        parts += ["--methods", ",".join(methods)]
+    parts += ["--methods", ",".join(methods)]
     if source.models:
         parts += ["--model", *source.models]
     if source.budget_s:

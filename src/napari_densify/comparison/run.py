@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -239,7 +240,7 @@ def _add_model(case: Case, name: str, model: ModelPrediction) -> Iterator[Event]
         parameters=model.parameters,
         scores=None if seen else case.score(open_labels(path)),
         error=_SEEN.format(seen) if seen else "",
-        command=model.command,
+        command=model.command and f"{model.command} -o {shlex.quote(f'labels/{path.name}')}",
     )
     case.entries.append(entry)
     yield LayerUpdated(path=str(path), name=name, final=True)

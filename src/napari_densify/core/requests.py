@@ -80,6 +80,9 @@ class TrainRequest(_Job):
     leave_one_out: bool = Field(
         False, description="Also train without each volume in turn and score its paint"
     )
+    project_held_out: bool = Field(
+        False, description="Hold out what the projects hold out, where the settings name no slice"
+    )
     live: bool = Field(False, description="Predict the slice on screen and take up new strokes")
     resume: bool = Field(
         False, description="Take up the training of this output that was stopped before its end"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,8 @@ def make_project(
             _take_paint(project, candidate.paint)
     except BaseException:
         project.close()
-        remove_tree(path)  # nobody has painted in it yet; the name is free for the next attempt
+        with suppress(OSError):
+            remove_tree(path)  # nobody has painted in it yet; the name is free for the next attempt
         raise
     return project
 

@@ -125,8 +125,9 @@ class Proposal(QObject):
         proposed = without_slices(self.edit, self.session.held_out)  # held out meanwhile
         edit = only_unpainted(proposed, self.session.paint)
         self.discard()
+        done = apply_edit(layer, edit)
         self.session.note_copied(edit)
-        return apply_edit(layer, edit)
+        return done
 
     def discard(self) -> None:
         """Take the proposal away."""

@@ -82,7 +82,8 @@ class JobRunner(QObject):
             return
         self._tried_again = True
         self._say("info", "The training is taken up again in a new engine")
-        QTimer.singleShot(0, lambda: self._train_into(made, self._all_paint, resume=True))
+        kept = self.session.live  # only then is the state of the training kept on the way
+        QTimer.singleShot(0, lambda: self._train_into(made, self._all_paint, resume=kept))
 
     def leave_slices_out(self) -> None:
         """Train once without each painted slice, and score it there.

@@ -147,7 +147,16 @@ class Session(JobDesk):
         """Tell that strokes came or went; what they brought back of other classes is listed."""
         if self._adopt_painted():
             self.classes_changed.emit()
+        self._forget_erased()
         self.paint_changed.emit()
+
+    def _forget_erased(self) -> None:
+        """Slices whose copied paint was erased or undone can be painted by hand again."""
+        project = self.project
+        if project is None or project.read_only or not project.document.copied:
+            return
+        with suppress(InputError):  # no room: at the next stroke
+            project.note_copied(set(project.document.copied) - set(self.slice_counts()), False)
 
     def _adopt_painted(self) -> bool:
         """Give painted values without a class one, else they are trained on and can't be seen."""
@@ -171,8 +180,6 @@ class Session(JobDesk):
         """Mark a slice as held out, or give it back to training."""
         project = self.require_project()
         project.set_held_out([z], held_out)
-        if z not in self.slice_counts():
-            project.note_copied([z], False)
         if held_out and z in project.document.copied:
             self.said.emit("warning", COPIED.format(z=z))
         self.paint_changed.emit()

@@ -39,6 +39,7 @@ class SliderMarks(QObject):
     def _insert(self, sliders: QWidget) -> None:
         self.holder = QWidget()
         self.holder.setObjectName("slider-marks")
+        self.holder.setMinimumWidth(1)  # margins as wide as other layers hold nothing open
         row = QHBoxLayout(self.holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.strip)

@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_densify.annotations import AnnotationStore
 from napari_densify.core.errors import InputError
-from napari_densify.core.files import atomic_write_json, remove_tree
+from napari_densify.core.files import atomic_write_json, remove_tree, replace
 from napari_densify.project.updates import LearnedStrokes, StrokeUpdates
 
 __all__ = ["Round", "list_rounds", "make_round"]
@@ -49,6 +49,14 @@ class Round:
         """Strokes that came while it was trained."""
         return StrokeUpdates(self.folder / "updates")
 
+    def belongs_to(self, project: str | Path) -> bool:
+        """Whether it is a round of this project, however that is addressed."""
+        return Path(project).resolve() == self.folder.resolve().parents[1]
+
+    def project_annotations(self) -> AnnotationStore:
+        """Open the strokes of its project as they are on disk."""
+        return AnnotationStore(self.folder.parents[1] / "annotations.zarr", read_only=True)
+
     def learned_strokes(self) -> LearnedStrokes:
         """All strokes that it has learned from.
 
@@ -78,6 +86,21 @@ class Round:
     def scores(self) -> dict[str, Any]:
         """Scores that were saved with it; empty if none."""
         return _read(self.folder / "scores.json")
+
+    def begin(self, annotations: AnnotationStore) -> None:
+        """Keep the strokes of this moment as those that it begins with.
+
+        Raises
+        ------
+        OSError
+            If there is no room or no permission; what was kept before is then intact.
+        """
+        fresh = self.folder / "strokes-now.zarr"
+        remove_tree(fresh)
+        annotations.snapshot(fresh)
+        self.updates.clear()
+        remove_tree(self.strokes)
+        replace(fresh, self.strokes)
 
     def rename(self, name: str) -> None:
         """Give it a name; an empty one brings the number back."""

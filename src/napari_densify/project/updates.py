@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_densify.annotations import Annotations, AnnotationStore
-from napari_densify.core.blocks import Region, bounds_of, region_of, region_shape
-from napari_densify.core.files import atomic_write_bytes
+from napari_densify.core.blocks import Bounds, Region, bounds_of, region_of, region_shape
+from napari_densify.core.files import atomic_write_bytes, remove_tree
 
 __all__ = ["LearnedStrokes", "Repainted", "StrokeUpdates"]
 
@@ -68,6 +68,10 @@ class StrokeUpdates:
         self._folder.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(self._folder / f"{step:08d}.npz", content.getvalue())
 
+    def clear(self) -> None:
+        """Forget them all: a training begins anew, with all of them."""
+        remove_tree(self._folder)
+
     def read(self) -> Iterator[tuple[int, list[Repainted]]]:
         """Yield every step with what it brought, in order; a damaged file is passed over."""
         files = self._folder.glob("*.npz") if self._folder.is_dir() else ()
@@ -90,7 +94,7 @@ class LearnedStrokes:
 
     def __init__(self, began_with: AnnotationStore, updates: StrokeUpdates) -> None:
         self._store = began_with
-        self._later = [box for _, boxes in updates.read() for box in boxes]
+        self._later = _newest(box for _, boxes in updates.read() for box in boxes)
 
     def read(self, region: Region) -> npt.NDArray[Any]:
         """Read a region as ``(Z, Y, X)`` label codes."""
@@ -106,6 +110,16 @@ class LearnedStrokes:
         boxes = [*self._store.painted_boxes(), *(box.region for box in self._later), *others]
         grid = self._store.grid
         return [grid.region(index) for index in sorted({i for b in boxes for i in grid.indices(b)})]
+
+
+def _newest(boxes: Iterable[Repainted]) -> list[Repainted]:
+    """Of boxes painted again and again keep the last state; in order of that."""
+    kept: dict[Bounds, Repainted] = {}
+    for box in boxes:
+        bounds = bounds_of(box.region)
+        kept.pop(bounds, None)
+        kept[bounds] = box
+    return list(kept.values())
 
 
 def _shared(wanted: slice, stored: slice) -> tuple[slice, slice]:

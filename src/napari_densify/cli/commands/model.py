@@ -82,7 +82,7 @@ def train(
     channels: Channels = "",
     json: Json = False,
 ) -> None:
-    """Train a network on painted voxels alone; without --held-out on all of them."""
+    """Train a network on painted voxels alone; without --held-out on all that no project keeps."""
 
     def request() -> TrainRequest:
         wishes = {"preset": preset, "steps": steps, "device": device, "seed": seed, "level": level}
@@ -94,6 +94,7 @@ def train(
             resume=resume,
             leave_one_out=leave_one_out,
             settings=train_settings(wishes, budget, held_out, channels, overrides),
+            project_held_out=not held_out,
             spacing=given(parse_spacing, spacing),
         )
 

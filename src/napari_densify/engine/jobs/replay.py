@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_densify.annotations import AnnotationStore
 from napari_densify.core import requests as ask
@@ -18,8 +18,9 @@ from napari_densify.engine.jobs import classical, compare, export, instances, pr
 from napari_densify.engine.outputs import require_folder
 from napari_densify.engine.record import recorded_requests
 from napari_densify.engine.sources import is_project
-from napari_densify.project import Project, Round
-from napari_densify.project.updates import Repainted
+
+if TYPE_CHECKING:
+    from napari_densify.project.updates import Repainted
 
 __all__ = ["run"]
 
@@ -42,6 +43,8 @@ def run(request: ask.ReplayRequest, control: JobControl) -> Iterator[Event]:
     the strokes of its own round, those that came on the way after the same step,
     and later steps use the models made here.
     """
+    from napari_densify.project import Project
+
     if not is_project(request.project):
         raise InputError("is not a project", where=request.project, mend="name a .densify folder")
     project = Project.open(request.project, read_only=True)
@@ -49,6 +52,10 @@ def run(request: ask.ReplayRequest, control: JobControl) -> Iterator[Event]:
     steps = list(recorded_requests(project.history()))
     if not steps:
         raise InputError("its history holds nothing to do again", where=request.project)
+    if moved.target.exists() and moved.target.samefile(project.path):
+        raise InputError(
+            "is the project itself, which is only read", where="--output", mend="name a new folder"
+        )
     require_folder(moved.target)
     done: list[dict[str, Any]] = []
     for number, step in enumerate(steps, start=1):
@@ -65,14 +72,16 @@ def run(request: ask.ReplayRequest, control: JobControl) -> Iterator[Event]:
 
 def _done_again(step: Any, again: Any, control: JobControl) -> Iterator[Event]:
     """Run a step; strokes that came while a round was trained come after the same step."""
+    from napari_densify.project import Round
+
     events = _JOBS[type(step)](again, control)
     if not isinstance(step, ask.TrainRequest):
         return events
-    later = dict(Round(Path(step.output).parent).updates.read())
+    before, made = (Round(Path(s.output).parent) for s in (step, again))
+    later = dict(before.updates.read()) if before.strokes.is_dir() else {}
     if not later:
         return events
-    strokes = AnnotationStore(Round(Path(again.output).parent).strokes)
-    return _painted_meanwhile(events, later, strokes, control)
+    return _painted_meanwhile(events, later, AnnotationStore(made.strokes), control)
 
 
 def _painted_meanwhile(
@@ -98,8 +107,8 @@ def _as_wide(step: ask.TrainRequest) -> TrainSettings:
     What is left open is decided by the time there is, and a replay goes by steps.
     """
     wished = step.settings
-    if wished.base_channels or wished.preset not in ("auto", "fast"):
-        return wished
+    if step.init or wished.base_channels or wished.preset not in ("auto", "fast"):
+        return wished  # decided, or as wide as the model to start from
     try:
         network = read_spec(step.output).network
     except InputError:
@@ -154,12 +163,13 @@ class _Moved:
 
     def _strokes(self, step: ask.TrainRequest) -> tuple[str, ...]:
         """Annotations of a training, with the strokes as they were when its round began."""
+        from napari_densify.project import Round
+
         began_with, made = (Round(Path(p).parent) for p in (step.output, self._output(step.output)))
         annotations = step.annotations or step.images
         if not began_with.strokes.is_dir():
             return annotations
         remove_tree(made.strokes)
         AnnotationStore(began_with.strokes, read_only=True).snapshot(made.strokes)
-        return tuple(
-            str(made.strokes) if Path(a).absolute() == self._project else a for a in annotations
-        )
+        own, alone = str(made.strokes), len(annotations) == 1
+        return tuple(own if alone or began_with.belongs_to(a) else a for a in annotations)

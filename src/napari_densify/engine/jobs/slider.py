@@ -82,10 +82,11 @@ def open_inputs(request: ClassicalRequest) -> Opened:
         return Opened(volume, probabilities=probabilities)
     source = open_painted(request.image, request.annotations, **place)
     paint: PaintedVoxels | SlicesOf = PaintedVoxels(source.annotations)
-    if request.held_out:
+    held_out = request.held_out or source.held_out
+    if held_out:
         from napari_densify.comparison import SlicesOf
 
-        paint = SlicesOf(paint, frozenset(source.annotations.slice_counts()) - {*request.held_out})
+        paint = SlicesOf(paint, frozenset(source.annotations.slice_counts()) - {*held_out})
     return Opened(source.volume, paint, source.classes, probabilities)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,14 @@ def run(request: TrainRequest, control: JobControl) -> Iterator[Event]:
     """Train and save a model; a stopped training saves what it has learned."""
     target = require_writable(request.output, suffixes=(".safetensors",))
     sources = open_sources(request)
+    if request.project_held_out and not request.settings.held_out:
+        request = yield from _hold_out_as_projects_do(request, sources)
     if request.leave_one_out:
         from napari_densify.engine.jobs import leave_one_out
 
         yield from leave_one_out.run(target, request, sources, control)
     else:
+        yield from _begin_round(target, request)
         yield from train_to(target, request, sources, control)
 
 
@@ -74,6 +77,19 @@ def open_sources(request: TrainRequest) -> list[Painted]:
     ]
     _require_slices(sources, settings.held_out)
     return sources
+
+
+def _hold_out_as_projects_do(
+    request: TrainRequest, sources: Sequence[Painted]
+) -> Generator[Event, None, TrainRequest]:
+    """Train on no slice that a project keeps for scoring; say so."""
+    kept = tuple(sorted({z for source in sources for z in source.held_out}))
+    if not kept:
+        return request
+    listed = ",".join(map(str, kept))
+    yield Notice(message=f"slices {listed} are held out, as in the project (--held-out none: none)")
+    settings = request.settings.model_copy(update={"held_out": kept})
+    return request.model_copy(update={"settings": settings})
 
 
 def _require_slices(sources: list[Painted], held_out: Sequence[int]) -> None:
@@ -147,6 +163,28 @@ def train_to(
     yield Done(result=result, stopped=control.stop)
 
 
+def _begin_round(target: Path, request: TrainRequest) -> Iterator[Event]:
+    """Let a round begin with the strokes of this moment: the training may have waited.
+
+    It waits behind other jobs, or is taken up again after the engine was lost.
+    """
+    from napari_densify.project import Round
+
+    made = Round(target.parent)
+    addresses = request.annotations or request.images
+    if not made.strokes.is_dir() or not any(made.belongs_to(address) for address in addresses):
+        return  # no round of a project, or one that is done again with its own strokes
+    try:
+        made.begin(made.project_annotations())
+    except OSError as error:
+        yield _not_kept(error)
+
+
+def _not_kept(error: Exception) -> Notice:
+    # The training is worth more than a record of it.
+    return Notice(level="warning", message=f"strokes are not kept with the round: {error}")
+
+
 def _keep_strokes(target: Path, taken: StrokesTaken, source: Painted) -> Iterator[Event]:
     """Keep with a round what came on its way, so that it can be done again as it was."""
     from napari_densify.project import Round
@@ -156,9 +194,8 @@ def _keep_strokes(target: Path, taken: StrokesTaken, source: Painted) -> Iterato
         return  # not a round of a project
     try:
         made.updates.add(taken.step, list(map(region_of, taken.regions)), source.annotations)
-    except OSError as error:
-        # The training is worth more than a record of it.
-        yield Notice(level="warning", message=f"new strokes not kept for a replay: {error}")
+    except (OSError, InputError) as error:
+        yield _not_kept(error)
 
 
 def _preview(request: TrainRequest, target: Path) -> Path:
