@@ -20,6 +20,7 @@ TRIED = (
     "densify:base_channels=8",
     "densify:base_channels=16",
     "densify:base_channels=24",
+    "densify:base_channels=32",
     "densify:depth=3",
     "densify:patch=[8,64,64]",
     "densify:neighbours=0",
