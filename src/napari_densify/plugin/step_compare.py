@@ -9,8 +9,8 @@ from typing import Any
 from napari.layers import Labels
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QHBoxLayout
-from superqt.utils import QFlowLayout, create_worker
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QGridLayout, QHBoxLayout
+from superqt.utils import create_worker
 
 from napari_densify.classical import METHODS
 from napari_densify.plugin.candidates import stack_of
@@ -62,18 +62,18 @@ class CompareStep(Step):
         self.listen(self.session.job_changed, self.bar.sync)
 
     def _build_methods(self) -> None:
-        flow = QFlowLayout()
-        flow.setHorizontalSpacing(12)
-        flow.setVerticalSpacing(4)
+        # Not a flow layout: its rows were cut off where the dock got narrower afterwards.
+        grid = QGridLayout()
+        grid.setVerticalSpacing(4)
         self.methods: dict[str, QCheckBox] = {}
-        for name, method in METHODS.items():
+        for number, (name, method) in enumerate(METHODS.items()):
             box = QCheckBox(method.title)
             box.setToolTip(method.summary)
             box.setObjectName(f"method-{name}")
             box.setChecked(name in _USUAL)
-            flow.addWidget(box)
+            grid.addWidget(box, *divmod(number, 2))
             self.methods[name] = box
-        self.body.addLayout(flow)
+        self.body.addLayout(grid)
         self.body.addLayout(self._build_choice())
         start = button(
             "Compare",
