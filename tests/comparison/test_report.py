@@ -48,7 +48,7 @@ def report(tmp_path_factory):
             paint,
             truth=truth,
             methods=("threshold", "interpolation"),
-            model_predictions={"network": ModelPrediction(truth, command="densify predict x")},
+            model_predictions={"network": ModelPrediction(truth, model="m.safetensors")},
             out_dir=folder,
             options=CompareOptions(
                 tune_s=0, classes=ClassTable.from_values([1, 2], names=names, background=1)
@@ -87,7 +87,7 @@ def test_says_how_to_make_it_again(report):
     assert "densify classical threshold" in text
     assert "&#39;/data/my image.tif&#39;" in text
     assert "--truth truth.tif --annotations training.tif" in text
-    assert "densify predict x" in text
+    assert "--model m.safetensors -o labels/network.tif" in text
     assert "scikit-image" in text
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_densify.comparison.case import Case
 
-__all__ = ["classical_command", "compare_command", "evaluate_command"]
+__all__ = ["classical_command", "compare_command", "evaluate_command", "predict_command"]
 
 
 def classical_command(case: Case, name: str, parameters: Mapping[str, Any]) -> str:
@@ -28,6 +28,12 @@ def classical_command(case: Case, name: str, parameters: Mapping[str, Any]) -> s
             f"labels/{name}.tif",
         ]
     )
+
+
+def predict_command(case: Case, model: str, name: str) -> str:
+    """Command that predicts with a model, into the labels called ``name``."""
+    words = ["densify", "predict", *_image(case), "--model", model, "-o", f"labels/{name}"]
+    return shlex.join(words)
 
 
 def evaluate_command(case: Case, labels: str) -> str:

@@ -27,8 +27,8 @@ class ModelPrediction:
         Settings worth showing.
     trained_slices
         Z slices that it was trained on, if known: it gets no score where they are scored.
-    command
-        Command that makes it again.
+    model
+        Model file, for the command that makes it again; empty if unknown.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class ModelPrediction:
         seconds: float | None = None,
         parameters: dict[str, Any] | None = None,
         trained_slices: tuple[int, ...] = (),
-        command: str = "",
+        model: str = "",
     ) -> None:
         self.labels = labels
         self.seconds = seconds
         self.parameters = parameters or {}
         self.trained_slices = trained_slices
-        self.command = command
+        self.model = model
 
 
 class Provenance(Settings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from napari_densify.classical import (
     stream_method,
 )
 from napari_densify.comparison.case import Case
-from napari_densify.comparison.commands import classical_command
+from napari_densify.comparison.commands import classical_command, predict_command
 from napari_densify.comparison.entries import CompareOptions, Entry, ModelPrediction
 from napari_densify.comparison.heldout import SlicesOf, choose_held_out, painted_slices
 from napari_densify.comparison.outputs import write_outputs
@@ -240,7 +239,7 @@ def _add_model(case: Case, name: str, model: ModelPrediction) -> Iterator[Event]
         parameters=model.parameters,
         scores=None if seen else case.score(open_labels(path)),
         error=_SEEN.format(seen) if seen else "",
-        command=model.command and f"{model.command} -o {shlex.quote(f'labels/{path.name}')}",
+        command=predict_command(case, model.model, path.name) if model.model else "",
     )
     case.entries.append(entry)
     yield LayerUpdated(path=str(path), name=name, final=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -175,19 +174,8 @@ def _predict(
         str(target),
         seconds=seconds,
         trained_slices=learned,
-        command=_predict_command(request, model),
+        model=str(model.absolute()),
     )
-
-
-def _predict_command(request: CompareRequest, model: Path) -> str:
-    """Command that predicts with a model as it was done here, but for where to."""
-    from napari_densify.project.address import absolute
-
-    words = ["densify", "predict", absolute(request.image), "--model", str(model.absolute())]
-    words += ["--level", str(request.level)] if request.level else []
-    if request.spacing:
-        words += ["--spacing", ",".join(f"{side:g}" for side in request.spacing)]
-    return shlex.join(words)
 
 
 def _learned(spec: ModelSpec, request: CompareRequest, source: Painted) -> tuple[int, ...]:
