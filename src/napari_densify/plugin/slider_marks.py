@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QPoint
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QScrollBar, QStyle, QStyleOptionSlider, QWidget
 
 from napari_densify.annotations.suggestion import AXES
 from napari_densify.plugin.strip import SliceStrip
@@ -32,6 +32,7 @@ class SliderMarks(QObject):
         self.bench = bench
         self.strip = SliceStrip(_HEIGHT)
         self.holder: QWidget | None = None
+        self._bar: QScrollBar | None = None
         self._sliders = _sliders_of(bench.canvas.viewer)
         if self._sliders is not None:
             self._insert(self._sliders)
@@ -80,19 +81,22 @@ class SliderMarks(QObject):
         self.holder.setVisible(through_z and session.shape[0] > 1)
         self._align()
 
-    def _align(self) -> None:
-        """Put the strip's ends where the slider stands at the first and the last slice."""
+    def _align(self, *_: Any) -> None:
+        """Put each slice under the middle of the slider's handle, as far as there is room."""
         widgets = self._sliders.slider_widgets
         number = self.bench.canvas.viewer.dims.ndim - 3
         if not 0 <= number < len(widgets):
             return
-        groove = widgets[number].slider
-        left = groove.mapTo(self._sliders, QPoint(0, 0)).x()
-        right = self._sliders.width() - left - groove.width()
-        bench = self.bench
+        bar, bench = widgets[number].slider, self.bench
+        if bar is not self._bar:  # its handle is as long as its range lets it
+            self._bar = bar
+            bar.rangeChanged.connect(self._align)
+        left = bar.mapTo(self._sliders, QPoint(0, 0)).x()
+        right = self._sliders.width() - left - bar.width()
         first, last = bench.canvas.point.reach(0, bench.session.shape[0])
-        left += round(first * groove.width())
-        right += round((1 - last) * groove.width())
+        begin, end = _handle_way(bar)
+        left += max(0, round(begin + first * (end - begin)))
+        right += max(0, round(bar.width() - begin - last * (end - begin)))
         self.holder.layout().setContentsMargins(max(0, left), 2, max(0, right), 0)
 
     def let_go(self) -> None:
@@ -112,6 +116,21 @@ class SliderMarks(QObject):
         self._sliders.removeEventFilter(self)
         self.bench.canvas.slice_changed.disconnect(self.strip.show_current)
         self.holder.deleteLater()
+
+
+def _handle_way(bar: QScrollBar) -> tuple[float, float]:
+    """Pixels at which the middle of the handle stands at the first and at the last stop."""
+    option = QStyleOptionSlider()
+    bar.initStyleOption(option)
+    groove, handle = (
+        bar.style().subControlRect(QStyle.ComplexControl.CC_ScrollBar, option, part, bar)
+        for part in (
+            QStyle.SubControl.SC_ScrollBarGroove,
+            QStyle.SubControl.SC_ScrollBarSlider,
+        )
+    )
+    half = handle.width() / 2
+    return groove.x() + half, groove.x() + groove.width() - half
 
 
 def _sliders_of(viewer: Any) -> QWidget | None:

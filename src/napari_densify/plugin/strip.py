@@ -64,6 +64,10 @@ class SliceStrip(QWidget):
         """Z slice under a horizontal position in pixels."""
         return min(self._slices - 1, max(0, int(x / max(1, self.width()) * self._slices)))
 
+    def middle_of(self, z: int) -> float:
+        """Horizontal position in pixels of the middle of a Z slice."""
+        return (z + 0.5) * self.width() / max(1, self._slices)
+
     def paintEvent(self, event: object) -> None:
         """Draw bars, marks and the slice on screen."""
         painter = QPainter(self)
@@ -104,9 +108,7 @@ class SliceStrip(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor("#ccbb44"))
         for z in self._suggested:
-            left, width = self._span(z)
-            middle = left + width / 2
-            painter.drawPolygon(_triangle(middle, self._mark - 2))
+            painter.drawPolygon(_triangle(self.middle_of(z), self._mark - 2))
         left, width = self._span(self._current)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(text, 1.5))

@@ -197,9 +197,10 @@ class ViewPoint:
             viewer.dims.set_point(slider, self._world(axis, index))
 
     def reach(self, axis: int, length: int) -> tuple[float, float]:
-        """Shares of a slider's way at which the image begins and ends.
+        """Shares of a slider's way, from its first stop to its last, where the image ends.
 
-        Other layers may reach further.
+        Its sides lie half a voxel outside its first and last slice, so below 0 and above 1
+        unless other layers reach further.
 
         Parameters
         ----------
@@ -209,12 +210,13 @@ class ViewPoint:
             Voxels of the image along it.
         """
         dims, image = self._viewer().dims, self._image()
-        start, stop, step = dims.range[axis + dims.ndim - 3]
+        start, stop, _ = dims.range[axis + dims.ndim - 3]
         if image is None or axis + image.ndim < 3 or stop <= start:
-            return 0.0, 1.0
+            half = 0.5 / max(1, length - 1)
+            return -half, 1 + half
         sides = (self._world(axis, side) for side in (-0.5, length - 0.5))
-        low, high = sorted((side - start + step / 2) / (stop - start + step) for side in sides)
-        return max(0.0, low), min(1.0, high)
+        low, high = sorted((side - start) / (stop - start) for side in sides)
+        return low, high
 
     def _world(self, axis: int, index: float) -> float:
         """Where a slider stands at a voxel of the image."""
