@@ -1,52 +1,97 @@
-"""Frequencies of classes are found from answers that expect other ones."""
+"""Frequencies of classes are told from strokes that show them more often than they are."""
 
 import numpy as np
 import pytest
 import torch
 
-from napari_densify.core.blocks import Region, region_shape
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import TrainSettings
-from napari_densify.core.volume import Volume
 from napari_densify.inference.inputs import class_scores
 from napari_densify.training.crops import Crop
 from napari_densify.training.facts import Facts
 from napari_densify.training.frequencies import (
     class_shift,
     estimate_frequencies,
-    expected_frequencies,
     learned_frequencies,
-    windows,
+    maximise_likelihood,
 )
 from napari_densify.training.plan import resolve_plan
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.spec import spec_from_plan
 
 
-def answers(true: tuple[float, ...], learned: np.ndarray, count: int = 20_000) -> np.ndarray:
-    """Posteriors of a perfect classifier that expects ``learned``, on data that are as ``true``."""
+def answers(true: tuple[float, ...], count: int = 20_000) -> np.ndarray:
+    """Posteriors of a perfect classifier that takes all classes as alike, of such data."""
     random = np.random.default_rng(0)
-    classes = random.choice(len(true), count, p=true)
-    seen = classes + random.normal(0, 0.6, count)
-    likelihood = np.exp(-((seen - np.arange(len(true))[:, None]) ** 2) / (2 * 0.6**2))
-    posterior = likelihood * learned[:, None]
-    return posterior / posterior.sum(0)
+    seen = random.choice(len(true), count, p=true) + random.normal(0, 0.6, count)
+    likelihood = np.exp(-((seen[:, None] - np.arange(len(true))) ** 2) / (2 * 0.6**2))
+    return likelihood / likelihood.sum(1, keepdims=True)
 
 
 @pytest.mark.parametrize("true", [(0.9, 0.1), (0.75, 0.2, 0.05), (0.5, 0.5)])
-def test_frequencies_are_found_whatever_was_expected(true: tuple[float, ...]) -> None:
-    learned = np.full(len(true), 1 / len(true))
-    found = estimate_frequencies(answers(true, learned), learned)
+def test_frequencies_of_calibrated_answers_are_found(true: tuple[float, ...]) -> None:
+    found = maximise_likelihood(answers(true), rounds=200)
     assert found.sum() == pytest.approx(1)
-    expected = 0.95 * np.array(true) + 0.05 * learned  # some of what was learned stays
-    np.testing.assert_allclose(found, expected, atol=0.02)
+    np.testing.assert_allclose(found, true, atol=0.02)
 
 
-def test_a_class_that_no_answer_names_keeps_a_share() -> None:
-    learned = np.array([0.5, 0.5])
-    found = estimate_frequencies(np.tile([[1.0], [0.0]], 100), learned)
-    assert found[1] == pytest.approx(0.025)
+def test_a_search_that_ends_early_is_on_its_way() -> None:
+    none, few, many = (maximise_likelihood(answers((0.9, 0.1)), rounds=n)[1] for n in (0, 5, 200))
+    assert none == 0.5
+    assert many < few < none
+
+
+def stroked(
+    rare: float = 0.1, *, count: int = 12, slices: int = 3, edge: int = 96, spread: float = 0.5
+) -> Crop:
+    """As many strokes of a rare class as of the wide one; features tell them apart roughly."""
+    random = np.random.default_rng(0)
+    truth = np.repeat(np.repeat(random.random((slices, edge // 8, edge // 8)) < rare, 8, 1), 8, 2)
+    labels = np.full(truth.shape, -1, np.int16)
+    for z in range(slices):
+        for code in (0, 1):
+            for y, x in random.permutation(np.argwhere(truth[z, ::8, ::8] == code))[:count] * 8:
+                labels[z, y + 2 : y + 6, x + 2 : x + 6] = code
+    features = truth + random.normal(0, spread, (4, *truth.shape))
+    return Crop(
+        image=torch.zeros(1, *truth.shape), features=torch.from_numpy(features).half(),
+        labels=torch.from_numpy(labels), origin=(7, -3, 5),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rare", [0.05, 0.1, 0.3])
+def test_a_class_that_was_painted_too_often_is_found_to_be_rare(rare: float) -> None:
+    crop = stroked(rare)
+    true = float((crop.features.float().mean(0) > 0.5).float().mean())
+    found = estimate_frequencies([crop], 2, (1, 1, 1))
+    assert found.sum() == pytest.approx(1)
+    assert abs(np.log(found[1] / true)) < 0.5
+
+
+def test_the_same_paint_tells_the_same() -> None:
+    first, again = (estimate_frequencies([stroked()], 2, (1, 1, 1), seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_several_crops_tell_together() -> None:
+    one = stroked()
+    halves = [
+        Crop(
+            image=one.image[..., half], features=one.features[..., half],
+            labels=one.labels[..., half], origin=(7, -3, 5 + half.start),
+        )
+        for half in (slice(0, 48), slice(48, 96))
+    ]  # fmt: skip
+    together = estimate_frequencies([one], 2, (1, 1, 1))
+    np.testing.assert_allclose(estimate_frequencies(halves, 2, (1, 1, 1)), together, atol=0.05)
+
+
+def test_too_few_strokes_tell_nothing() -> None:
+    assert estimate_frequencies([stroked(count=1, slices=1)], 2, (1, 1, 1)) is None
+    whole = stroked()
+    whole.labels.clamp_(min=0)
+    assert estimate_frequencies([whole], 2, (1, 1, 1)) is None
 
 
 def sampler(*, teacher: bool) -> PatchSampler:
@@ -70,42 +115,10 @@ def test_learned_frequencies_are_those_of_weighted_paint_and_its_guide() -> None
     np.testing.assert_allclose(guided, [0.625, 0.375], atol=1e-3)
 
 
-def test_the_guide_expects_what_it_answers_on_painted_slices() -> None:
-    crops = sampler(teacher=True).crops
-    np.testing.assert_allclose(expected_frequencies(crops), [0.75, 0.25], atol=1e-3)
-    assert expected_frequencies(sampler(teacher=False).crops) is None
-
-
-class Unsure:
-    """A predictor that has seen a class only where it is easy, and names it nowhere."""
-
-    volume = Volume(np.zeros((4, 32, 32), np.uint8))
-    spec = ModelSpec.model_construct(planar=True)
-
-    def predict_region(self, region: Region) -> np.ndarray:
-        return np.stack([np.full(region_shape(region), p, np.float32) for p in (0.98, 0.02)])
-
-
-def test_no_class_is_made_rarer_than_the_guide_expects() -> None:
-    learned = np.array([0.6, 0.4])
-    free = class_shift([Unsure()], learned, seed=0)
-    assert free[1] < -1.5
-    held = class_shift([Unsure()], learned, seed=0, expected=np.array([0.8, 0.2]))
-    share = 0.2 / (0.2 + 0.98)  # what is left of the guide's 0.2 beside the network's 0.98
-    assert held[1] == pytest.approx(np.log(share / learned[1]) + 0.5, abs=0.02)
-    rare = class_shift([Unsure()], learned, seed=0, expected=np.array([0.9, 0.001]))
-    assert rare[1] == pytest.approx(free[1])
-
-
-@pytest.mark.parametrize("planar", [True, False])
-def test_windows_lie_inside_and_reach_both_ends(planar: bool) -> None:
-    shape = (40, 300, 120)
-    places = windows(shape, planar=planar, seed=0)
-    for place in places:
-        assert all(0 <= s.start < s.stop <= n for s, n in zip(place, shape, strict=True))
-    assert places[0][0].start == 0
-    assert places[-1][0].stop == 40
-    assert windows((1, 9, 9), planar=True, seed=0)[0] == (slice(0, 1), slice(0, 9), slice(0, 9))
+def test_the_shift_is_what_is_left_to_be_learned() -> None:
+    shift = class_shift(np.array([0.5, 0.5]), np.array([0.8, 0.2]))
+    np.testing.assert_allclose(shift, np.log([1.6, 0.4]))
+    assert class_shift(np.array([1.0, 0.0]), np.array([0.8, 0.2])) == ()
 
 
 def spec() -> ModelSpec:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_densify.training.crops import Crop
-from napari_densify.training.samples import sample_paint
+from napari_densify.training.samples import sample_open, sample_paint, stroke_numbers
 
 BORDER = ((0, 0), (4, 2), (0, 6))
 ORIGIN = (7, -4, 10)
@@ -38,3 +38,29 @@ def test_samples_come_with_their_cell_and_without_copies_if_wished(
 def test_classes_have_an_even_share() -> None:
     few = sample_paint(crop(), (1, 2, 2), 2, 20, np.random.default_rng(0))
     assert np.bincount(few.codes).tolist() == [20, 20]
+
+
+def test_open_voxels_are_those_beside_paint_on_the_same_slices() -> None:
+    some = crop()
+    some.labels[0, 5:, 3:], some.labels[1] = -1, -1
+    rows = sample_open(some, (1, 2, 2), 10_000, np.random.default_rng(0))
+    # Inside the border: y 5 to 9 and x 3 to 9 of slice 0, in cells of two by two.
+    y, x = np.meshgrid(np.arange(5, 10), np.arange(3, 10), indexing="ij")
+    assert sorted(rows[:, 0]) == sorted((y // 2 * 8 + x // 2).ravel())
+    assert len(sample_open(some, (1, 2, 2), 9, np.random.default_rng(0))) == 9
+    some.labels[:] = 1
+    assert len(sample_open(some, (1, 2, 2), 9, np.random.default_rng(0))) == 0
+
+
+def test_strokes_are_what_hangs_together_on_a_slice_and_in_a_tile() -> None:
+    labels = np.full((3, 8, 140), -1, np.int16)
+    labels[0, 1, 2:6] = labels[0, 2, 6] = 0  # one, over a corner
+    labels[0, 5, 2:6], labels[0, 6, 2:6] = 0, 1  # two classes side by side
+    labels[2, 1, 2:6] = 0  # another slice
+    labels[2, 4, 10:140] = 1  # reaches into three tiles
+    numbers = stroke_numbers(labels)
+    assert ((numbers > 0) == (labels >= 0)).all()
+    assert numbers[0, 1, 2] == numbers[0, 2, 6]
+    assert len(np.unique(numbers[0])) == 1 + 3
+    assert len(np.unique(numbers[2])) == 1 + 1 + 3
+    assert not set(np.unique(numbers[0])) & set(np.unique(numbers[2])) - {0}

@@ -55,3 +55,19 @@ def test_the_teachers_own_opinion_is_the_best_answer() -> None:
 
 def test_share_counts_painted_slices_only() -> None:
     assert painted_share([stroked_crop()]) == pytest.approx(32 / 1024)
+
+
+def test_opinions_are_weighed_to_be_as_frequent_as_wished() -> None:
+    crop = stroked_crop()
+    assert crop.features is not None
+    crop.features[0] += torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    (plain,) = teach([crop], 2, (1, 2, 2))
+    (weighed,) = teach([crop], 2, (1, 2, 2), frequencies=np.array([0.8, 0.2]))
+    assert plain.teacher is not None
+    assert weighed.teacher is not None
+    assert (weighed.teacher[:, [0, 2]] == 0).all()
+    sums = weighed.teacher[:, 1].float().sum(0)
+    torch.testing.assert_close(sums, torch.ones(16, 16), atol=2e-3, rtol=0)
+    assert float(weighed.teacher[1, 1].float().mean()) == pytest.approx(0.2, abs=0.01)
+    gained = weighed.teacher[0, 1] >= plain.teacher[0, 1] - 2e-3
+    assert bool(gained.all())  # everywhere in the same direction

@@ -1,59 +1,51 @@
 """How often classes are, where they were not painted as often as they are.
 
 Whoever paints strokes paints a synapse as gladly as the wide background, and a network that
-learned from them expects as many voxels of either. How frequent the classes of a volume are
-follows from the network's own answers on it, by expectation maximisation, and corrects them
-in turn (Saerens, Latinne & Decaestecker 2002, Neural Computation 14:21). Strokes differ from
-other voxels in more than that: small corrections are as often wrong as right, large ones are
-right, so each is made smaller by what is doubtful. And a network that was shown a membrane
-only where it is thick takes it for rare: no class is made rarer than the forest that guides
-between the strokes expects it to be. Whole slices need none: what is painted there is as
-frequent as it is.
+learned from them expects as many voxels of either. How frequent the classes are is told from
+the strokes themselves: a forest answers for every stroke without having seen it, and for
+voxels beside the strokes. What it names there is one estimate. It names rare classes too
+often, as strokes of them do to a forest what they do to a network; how much too often shows
+in what it says of strokes that it has not seen, so its answers are calibrated on those and
+their frequencies found by expectation maximisation, ended early, as it runs away from few
+strokes. The geometric mean of both is better than either (mean error of the logarithm 0.23,
+0.28 and 0.27 over nine volumes, four ways to paint them and two or five painted slices).
+The network's logits are shifted by what is left between that and what it learned from.
+Whole slices need none: what is painted there is as frequent as it is.
+
+References
+----------
+Saerens, Latinne & Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori
+probabilities", Neural Computation 14:21 (the maximisation, and the shift).
+Alexandari, Kundaje & Shrikumar 2020, "Maximum likelihood with bias-corrected calibration",
+ICML, arXiv:1901.06852 (why to calibrate before).
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_densify.core.blocks import Region
-from napari_densify.core.normalisation import Intensity
 from napari_densify.core.settings import Triple
-from napari_densify.inference.predictor import Predictor
 from napari_densify.training.crops import Crop
-from napari_densify.training.paint import TrainingSource
 from napari_densify.training.sampler import PatchSampler
-from napari_densify.training.state import TrainingState
+from napari_densify.training.samples import sample_open, sample_paint, stroke_numbers
+from napari_densify.training.teacher import fit_trees
 
-__all__ = [
-    "FrequencyCorrection",
-    "class_shift",
-    "estimate_frequencies",
-    "expected_frequencies",
-    "learned_frequencies",
-    "windows",
-]
+__all__ = ["class_shift", "estimate_frequencies", "learned_frequencies", "maximise_likelihood"]
 
 Row = npt.NDArray[np.float64]
 
-_ROUNDS = 100
-# Share of the frequencies learned from that stays: a rare class that none of the windows
-# meets must not vanish.
-_KEPT = 0.05
 _DRAWS = 8
-# Windows that the answers are taken from, and their size: planes or boxes.
-_PLANES, _PLANE = 12, (1, 192, 192)
-_BOXES, _BOX = 6, (8, 96, 96)
-# Steps of a network before which it knows too little of rare classes to tell how rare they
-# are. The first correction also tells how long one takes.
-_FIRST = 80
-# Natural logarithm of a ratio of frequencies that may come from something else.
-_DOUBTFUL = 0.5
+_FOLDS = 5
+# Voxels that a forest learns from, and that it is asked about: about half a second on two cores.
+_PAINTED, _OPEN = 40_000, 16_000
+_LEAF = 4
+_ROUNDS = 5
+# Least probability that trees are believed, and least frequency of a class that is painted.
+_LEAST, _RAREST = 2e-3, 1e-3
 
 
 def learned_frequencies(
@@ -91,145 +83,123 @@ def learned_frequencies(
     return found
 
 
-def expected_frequencies(crops: Sequence[Crop]) -> Row | None:
-    """Frequencies ``(K,)`` of the classes on painted slices, as their guide sees them; or None."""
-    totals = [
-        crop.teacher.sum((1, 2, 3), dtype=torch.float64)
-        for crop in crops
-        if crop.teacher is not None
-    ]
-    total = sum(totals, torch.zeros(1, dtype=torch.float64))
-    if not total.any():
-        return None
-    found: Row = (total / total.sum()).numpy()
-    return found
-
-
-def estimate_frequencies(probabilities: npt.NDArray[np.floating], learned: Row) -> Row:
-    """Frequencies of the classes by expectation maximisation.
+def class_shift(learned: Row, found: Row) -> tuple[float, ...]:
+    """Tell what is to be added to each class's logit, where other frequencies were learned.
 
     Parameters
     ----------
-    probabilities
-        ``(K, N)`` of voxels, from a network that learned with ``learned`` frequencies.
-    learned
-        ``(K,)``, above 0.
+    learned, found
+        Frequencies ``(K,)`` that it learned with, and that are.
 
     Returns
     -------
-    ``(K,)``, sums to 1; some of ``learned`` stays in it.
-    """
-    found = learned.copy()
-    for _ in range(_ROUNDS):
-        corrected = probabilities * (found / learned)[:, None]
-        corrected /= np.maximum(corrected.sum(0), 1e-12)
-        found = corrected.mean(1)
-    mixed: Row = (1 - _KEPT) * found + _KEPT * learned
-    return mixed
-
-
-def class_shift(
-    predictors: Sequence[Predictor], learned: Row, *, seed: int, expected: Row | None = None
-) -> tuple[float, ...]:
-    """Ask networks bound to volumes, and return what is to be added to each class's logit.
-
-    Parameters
-    ----------
-    predictors
-        The same network, bound to the volumes that it was trained on.
-    learned
-        Frequencies ``(K,)`` that it learned with.
-    seed
-        Of the places that are looked at.
-    expected
-        Frequencies ``(K,)`` that the guide expects, if there is one: no class is taken to be
-        rarer.
-
-    Returns
-    -------
-    ``K`` natural logarithms; nothing where no correction is clear.
+    ``K`` natural logarithms; none where a class was not learned.
     """
     if (learned <= 0).any():
         return ()
-    answers: list[npt.NDArray[np.float32]] = []
-    for number, predictor in enumerate(predictors):
-        places = windows(predictor.volume.shape, planar=predictor.spec.planar, seed=seed + number)
-        some = places[number :: len(predictors)]
-        answers += [predictor.predict_region(w).reshape(len(learned), -1) for w in some]
-    if not answers:
-        return ()
-    found = estimate_frequencies(np.concatenate(answers, 1, dtype=np.float64), learned)
-    if expected is not None:
-        found = np.maximum(found, expected)
-        found /= found.sum()
-    ratio = np.log(found / learned)
-    clear = np.sign(ratio) * np.maximum(np.abs(ratio) - _DOUBTFUL, 0)
-    return tuple(float(v) for v in clear) if clear.any() else ()
+    return tuple(float(v) for v in np.log(found / learned))
 
 
-def windows(shape: Triple, *, planar: bool, seed: int) -> list[Region]:
-    """Places spread over a volume: evenly along Z, at random in the plane."""
-    count, size = (_PLANES, _PLANE) if planar else (_BOXES, _BOX)
-    random = np.random.default_rng(seed)
-    z, y, x = (min(a, b) for a, b in zip(shape, size, strict=True))
-    places: list[Region] = []
-    for start in np.linspace(0, shape[0] - z, count).round().astype(int).tolist():
-        top, left = (int(random.integers(n - m + 1)) for n, m in ((shape[1], y), (shape[2], x)))
-        places.append((slice(start, start + z), slice(top, top + y), slice(left, left + x)))
-    return places
-
-
-class FrequencyCorrection:
-    """Corrects what a training answers: early, at its end, and between if somebody looks.
+def estimate_frequencies(
+    crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0
+) -> Row | None:
+    """Frequencies of the classes on painted slices, told from strokes on parts of them.
 
     Parameters
     ----------
-    sources, intensities
-        Volumes that are trained on, and their measured intensities.
-    shown
-        Whether answers are shown or scored before the end.
+    crops
+        Crops with features.
+    classes
+        Number of classes.
+    factor
+        Working cell (Z, Y, X) in voxels.
+    seed
+        Of forests and samples.
+
+    Returns
+    -------
+    ``(K,)``, sums to 1; None where a class has fewer than two strokes, of which one could
+    tell about the other, or where no painted slice has open voxels.
     """
+    random = np.random.default_rng(seed)
+    rows, codes, strokes = _painted(crops, classes, factor, random)
+    beside = np.concatenate([sample_open(c, factor, _OPEN // len(crops), random) for c in crops])
+    several = [len(np.unique(strokes[codes == k])) > 1 for k in range(classes)]
+    if not all(several) or not len(beside):
+        return None
+    folds = _deal(codes, strokes, random)
+    unseen = np.zeros((len(rows), classes))
+    answers = np.zeros((len(beside), classes))
+    turns = random.integers(_FOLDS, size=len(beside))
+    for fold in range(_FOLDS):
+        here, there = folds == fold, turns == fold
+        forest = fit_trees(rows[~here], codes[~here], classes, leaf=_LEAF, seed=seed)
+        for asked, out, which in ((rows, unseen, here), (beside, answers, there)):
+            if which.any():
+                out[np.ix_(which, forest.classes_)] = forest.predict_proba(asked[which])
+    named = np.bincount(answers.argmax(1), minlength=classes) / len(answers)
+    found = maximise_likelihood(_calibrated(unseen, codes, answers), rounds=_ROUNDS)
+    both = np.sqrt(np.maximum(named, _RAREST) * np.maximum(found, _RAREST))
+    mean: Row = both / both.sum()
+    return mean
 
-    def __init__(
-        self, sources: Sequence[TrainingSource], intensities: Sequence[Intensity], *, shown: bool
-    ) -> None:
-        self._sources, self._intensities, self._shown = sources, intensities, shown
-        self._learned: Row | None = None
-        self._expected: Row | None = None
-        self._next = float(_FIRST)
-        self.seconds = 0.0  # that the last one took
 
-    def refer(self, sampler: PatchSampler | None, state: TrainingState) -> None:
-        """Take note of what is learned from, from now on; None if that needs no correction."""
-        plan = state.plan
-        if sampler is None:
-            self._learned = None
-            state.spec = state.spec.model_copy(update={"class_shift": ()})
-            return
-        self._learned = learned_frequencies(sampler, plan.batch, state.weights, plan.guidance)
-        self._expected = expected_frequencies(sampler.crops)
+def maximise_likelihood(answers: npt.NDArray[np.floating], *, rounds: int) -> Row:
+    """Frequencies of classes by expectation maximisation, from even ones.
 
-    def due(self, step: int) -> bool:
-        """Whether it is time, if it isn't the end."""
-        return self._learned is not None and step >= self._next
+    Parameters
+    ----------
+    answers
+        Probabilities ``(N, K)`` of a calibrated classifier to which all classes are alike.
+    rounds
+        After which it ends.
 
-    def correct(self, state: TrainingState, *, last: bool = False) -> None:
-        """Put into the model's description what its logits are to be corrected by."""
-        if self._learned is None or state.step < _FIRST:
-            return
-        began = time.monotonic()
-        spec = state.spec.model_copy(update={"class_shift": ()})
-        network = state.averaged_network(quick=not last)
-        predictors = [
-            Predictor(
-                network, spec, source.volume, device=state.device,
-                precision=state.plan.precision, intensity=intensity, forest=state.forest,
-            )
-            for source, intensity in zip(self._sources, self._intensities, strict=True)
-        ]  # fmt: skip
-        shift = class_shift(
-            predictors, self._learned, seed=state.plan.seed, expected=self._expected
-        )
-        state.spec = spec.model_copy(update={"class_shift": shift})
-        self._next = 2 * state.step if self._shown else math.inf
-        self.seconds = time.monotonic() - began
+    Returns
+    -------
+    ``(K,)``, sums to 1.
+    """
+    found: Row = np.full(answers.shape[1], 1 / answers.shape[1])
+    for _ in range(rounds):
+        corrected = answers * found
+        corrected /= np.maximum(corrected.sum(1, keepdims=True), 1e-12)
+        found = corrected.mean(0)
+    return found
+
+
+def _painted(
+    crops: Sequence[Crop], classes: int, factor: Triple, random: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Features, classes and strokes of painted voxels, evenly over classes."""
+    share, first = _PAINTED // (classes * len(crops)), 0
+    rows, codes, strokes = [], [], []
+    for crop in crops:
+        sample = sample_paint(crop, factor, classes, share, random, mirrored=False)
+        numbers = stroke_numbers(crop.labels.numpy())
+        place = sample.place - np.array(crop.origin)[:, None]
+        rows.append(sample.rows)
+        codes.append(sample.codes)
+        strokes.append(numbers[tuple(place)] + first)
+        first += int(numbers.max()) + 1
+    return np.concatenate(rows), np.concatenate(codes), np.concatenate(strokes)
+
+
+def _deal(
+    codes: npt.NDArray[np.int64], strokes: npt.NDArray[np.int64], random: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Deal the strokes of each class out in turn; voxels of a stroke stay together."""
+    folds = np.zeros(len(codes), np.int64)
+    for code in np.unique(codes):
+        own = codes == code
+        numbers, which = np.unique(strokes[own], return_inverse=True)
+        folds[own] = random.permutation(len(numbers))[which] % _FOLDS
+    return folds
+
+
+def _calibrated(unseen: Row, codes: npt.NDArray[np.int64], answers: Row) -> Row:
+    """Answers as the classes of strokes were, given such answers to them; all classes alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    seen, asked = (np.log(np.maximum(p, _LEAST)) for p in (unseen, answers))
+    model = LogisticRegression(class_weight="balanced", max_iter=200).fit(seen, codes)
+    found: Row = model.predict_proba(asked)
+    return found

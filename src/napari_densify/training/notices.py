@@ -28,8 +28,8 @@ _ALIKE = (
     "else is known (the setting affinity=0 turns it off)"
 )
 _CORRECTED = (
-    "parts of slices are painted: once the network knows them, how frequent each class is, is "
-    "taken from what it finds in the volume (the setting frequencies=false turns it off)"
+    "parts of slices are painted: how frequent each class is, is told by forests that answer for "
+    "strokes which they have not seen (the setting frequencies=false turns it off)"
 )
 _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "
@@ -68,7 +68,7 @@ def say_method(
     said = (
         (paint.guided, _GUIDED),
         (plan.affinity > 0 and paint.sparse, _ALIKE),
-        (plan.frequencies and paint.partial, _CORRECTED),
+        (paint.frequencies is not None, _CORRECTED),
         (bool(held_out) and not scored, _NOTHING_SCORED),
         (plan.keep == "best" and not scored, _NOTHING_HELD_OUT),
         (remembers, _REMEMBERED),

@@ -21,6 +21,7 @@ from napari_densify.training.crops import (
     repaint_crop,
     training_regions,
 )
+from napari_densify.training.frequencies import Row, estimate_frequencies
 from napari_densify.training.plan import TrainPlan
 from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.teacher import painted_share, teach
@@ -101,6 +102,7 @@ class PaintReader:
         self._plan, self._table, self._held_out = plan, table, tuple(held_out)
         self._crops: dict[tuple[int, str], tuple[Region, Crop]] = {}
         self.guided = False  # whether a forest fills the gaps between strokes
+        self.frequencies: Row | None = None  # of classes that may be painted more often
         self.feature_offset: tuple[float, ...] = ()
         self.feature_gain: tuple[float, ...] = ()
         self._next_lesson = 0.0
@@ -176,8 +178,9 @@ class PaintReader:
             self.teach()
 
     def teach(self) -> None:
-        """Let a forest fill the gaps between strokes; whole slices need none."""
+        """Let forests tell frequencies and fill the gaps between strokes; slices need neither."""
         began = time.monotonic()
+        self._count()
         self._teach()
         now = time.monotonic()
         self._next_lesson = now + (now - began) / _TEACHING_SHARE
@@ -188,10 +191,19 @@ class PaintReader:
             self._crops = {k: (r, replace(c, teacher=None)) for k, (r, c) in self._crops.items()}
             return
         taught = teach(
-            self.crops, len(self._table), self._plan.working_factor, seed=self._plan.seed
-        )
+            self.crops, len(self._table), self._plan.working_factor,
+            frequencies=self.frequencies, seed=self._plan.seed,
+        )  # fmt: skip
         for (key, (region, _)), crop in zip(list(self._crops.items()), taught, strict=True):
             self._crops[key] = region, crop
+
+    def _count(self) -> None:
+        """Tell how frequent classes are, where strokes show some of them too often."""
+        plan, self.frequencies = self._plan, None
+        if plan.frequencies and plan.features is not None and self.partial:
+            self.frequencies = estimate_frequencies(
+                self.crops, len(self._table), plan.working_factor, seed=plan.seed
+            )
 
     def _wanted(self) -> Iterator[tuple[int, Region]]:
         factor = self._plan.working_factor

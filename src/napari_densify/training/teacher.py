@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
@@ -28,7 +29,7 @@ from napari_densify.inference.forest import Forest
 from napari_densify.training.crops import Crop
 from napari_densify.training.samples import sample_paint
 
-__all__ = ["fit_forest", "guide_loss", "painted_share", "teach"]
+__all__ = ["fit_forest", "fit_trees", "guide_loss", "painted_share", "teach"]
 
 _TREES = 40
 _DEPTH = 48
@@ -37,6 +38,10 @@ _DEPTH = 48
 _GUIDE_LEAF = 4
 _STORED_LEAF = 20
 _SAMPLES = 40_000
+# Least probability that a guide is believed; voxels that its frequencies are told from, and
+# how often and how far the weights of its classes are moved to meet those wished.
+_LEAST = 1e-3
+_WEIGHED, _WEIGHINGS, _PACE = 50_000, 60, 0.5
 
 
 def painted_share(crops: Sequence[Crop]) -> float:
@@ -78,31 +83,68 @@ def fit_forest(
 
 
 def _fit(crops: Sequence[Crop], classes: int, factor: Triple, leaf: int, seed: int) -> Any:
-    """Fit scikit-learn's trees: they answer three times as fast as ours, on a CPU."""
-    from sklearn.ensemble import ExtraTreesClassifier
-
     random, share = np.random.default_rng(seed), _SAMPLES // (classes * len(crops))
     samples = [sample_paint(c, factor, classes, share, random) for c in crops]
     features = np.concatenate([s.rows for s in samples])
     labels = np.concatenate([s.codes for s in samples])
-    counts = np.bincount(labels, minlength=classes)
+    return fit_trees(features, labels, classes, leaf=leaf, seed=seed)
+
+
+def fit_trees(
+    rows: npt.NDArray[np.float32],
+    codes: npt.NDArray[np.int64],
+    classes: int,
+    *,
+    leaf: int,
+    seed: int,
+) -> Any:
+    """Fit scikit-learn's trees: they answer three times as fast as ours, on a CPU.
+
+    Parameters
+    ----------
+    rows
+        ``(n, F)`` features.
+    codes
+        ``(n,)`` class indices, below ``classes``.
+    leaf, seed
+        As in :func:`fit_forest`.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    counts = np.bincount(codes, minlength=classes)
     forest = ExtraTreesClassifier(
         _TREES, min_samples_leaf=leaf, max_features=0.5, max_depth=_DEPTH,
         n_jobs=torch.get_num_threads(), random_state=seed,
     )  # fmt: skip
-    return forest.fit(features, labels, sample_weight=(counts[labels] / counts.max()) ** -0.5)
+    return forest.fit(rows, codes, sample_weight=(counts[codes] / counts.max()) ** -0.5)
 
 
-def teach(crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0) -> list[Crop]:
+def teach(
+    crops: Sequence[Crop],
+    classes: int,
+    factor: Triple,
+    *,
+    frequencies: npt.NDArray[np.float64] | None = None,
+    seed: int = 0,
+) -> list[Crop]:
     """Give each crop a forest's opinion of its painted slices.
+
+    Parameters
+    ----------
+    crops, classes, factor, seed
+        As in :func:`fit_forest`.
+    frequencies
+        ``(K,)`` of the classes on painted slices, where they are known: the opinions are
+        weighed so that on average they are as frequent.
 
     Returns
     -------
     Crops whose ``teacher`` is ``(K, z, y, x)`` float16 on the working grid; all
-    zero in slices without paint. For the parameters see :func:`fit_forest`.
+    zero in slices without paint.
     """
     forest = _fit(crops, classes, factor, _GUIDE_LEAF, seed)
-    return [_taught(c, forest, classes, factor) for c in crops]
+    taught = [_taught(c, forest, classes, factor) for c in crops]
+    return taught if frequencies is None else _weighed(taught, torch.from_numpy(frequencies))
 
 
 def guide_loss(logits: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
@@ -132,6 +174,33 @@ def _taught(crop: Crop, forest: Any, classes: int, factor: Triple) -> Crop:
         found = torch.from_numpy(forest.predict_proba(rows)).half().T
         out[known, z] = found.reshape(len(known), *bank.shape[2:])
     return replace(crop, teacher=out)
+
+
+def _weighed(crops: Sequence[Crop], frequencies: torch.Tensor) -> list[Crop]:
+    """Multiply the odds of the classes, everywhere alike, until they are as frequent."""
+    goal = frequencies.float()
+    opinions = torch.cat([_opinions(c) for c in crops], 1)
+    opinions = opinions[:, :: -(-opinions.shape[1] // _WEIGHED)].clamp(min=_LEAST)
+    weights = torch.zeros(len(goal), 1)
+    for _ in range(_WEIGHINGS):
+        mean = torch.softmax(opinions.log() + weights, 0).mean(1)
+        weights[:, 0] += _PACE * (goal / mean).log()
+    factors = weights.exp().view(-1, 1, 1, 1)
+    return [replace(c, teacher=_multiplied(c, factors)) for c in crops]
+
+
+def _opinions(crop: Crop) -> torch.Tensor:
+    """Columns ``(K, n)`` of a crop's guide, where it has one."""
+    assert crop.teacher is not None
+    columns = crop.teacher.flatten(1).float()
+    return columns[:, columns.sum(0) > 0]
+
+
+def _multiplied(crop: Crop, factors: torch.Tensor) -> torch.Tensor:
+    assert crop.teacher is not None
+    known = crop.teacher.sum(0, keepdim=True) > 0
+    odds = crop.teacher.float().clamp(min=_LEAST) * factors
+    return (odds / odds.sum(0) * known).half()
 
 
 def _bank(crop: Crop) -> torch.Tensor:
