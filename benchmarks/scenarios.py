@@ -114,10 +114,13 @@ def three_planes(truth: Labels, count: int, seed: int) -> Labels:
     return paint
 
 
-def strokes(truth: Labels, count: int, seed: int, *, share: float = 0.01) -> Labels:
+def strokes(
+    truth: Labels, count: int, seed: int, *, share: float = 0.01, in_turn: bool = True
+) -> Labels:
     """Paint short strokes, 3 voxels wide, on about ``share`` of ``count`` slices.
 
-    Classes take turns, so a rare one gets as many strokes as a frequent one.
+    Classes take turns, so a rare one gets as many strokes as a frequent one; otherwise
+    strokes begin anywhere.
     """
     paint, random = np.zeros_like(truth), np.random.default_rng(seed)
     for z in _painted(truth, count, seed):
@@ -125,7 +128,7 @@ def strokes(truth: Labels, count: int, seed: int, *, share: float = 0.01) -> Lab
         classes = _classes(plane)
         turn = 0
         while np.count_nonzero(out) < share * plane.size and turn < 5000:
-            value = classes[turn % len(classes)]
+            value = classes[turn % len(classes)] if in_turn else random.choice(plane[plane > 0])
             turn += 1
             _stroke(plane, out, value, random)
     return paint
@@ -168,6 +171,11 @@ def five_slices(truth: Labels, count: int, seed: int) -> Labels:
 def five_strokes(truth: Labels, count: int, seed: int) -> Labels:
     """Paint strokes on about 1 % of the slices of ``five_slices``."""
     return strokes(truth, _five(count, truth), seed)
+
+
+def anywhere_strokes(truth: Labels, count: int, seed: int) -> Labels:
+    """Paint as ``five_strokes``, but strokes begin anywhere: a rare class gets few."""
+    return strokes(truth, _five(count, truth), seed, in_turn=False)
 
 
 def inside_strokes(truth: Labels, count: int, seed: int) -> Labels:
@@ -225,6 +233,7 @@ PAINT: dict[str, Callable[..., Labels]] = {
     "slices": full_slices,
     "planes": three_planes,
     "strokes": five_strokes,
+    "anywhere": anywhere_strokes,
     "inside": inside_strokes,
     "scribbles": scribbles,
     "five": five_slices,

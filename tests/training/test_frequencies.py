@@ -4,21 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_densify.core.labels import ClassTable
-from napari_densify.core.model import ModelSpec
-from napari_densify.core.settings import TrainSettings
-from napari_densify.inference.inputs import class_scores
 from napari_densify.training.crops import Crop
-from napari_densify.training.facts import Facts
-from napari_densify.training.frequencies import (
-    class_shift,
-    estimate_frequencies,
-    learned_frequencies,
-    maximise_likelihood,
-)
-from napari_densify.training.plan import resolve_plan
-from napari_densify.training.sampler import PatchSampler
-from napari_densify.training.spec import spec_from_plan
+from napari_densify.training.frequencies import estimate_frequencies, maximise_likelihood
 
 
 def answers(true: tuple[float, ...], count: int = 20_000) -> np.ndarray:
@@ -92,49 +79,3 @@ def test_too_few_strokes_tell_nothing() -> None:
     whole = stroked()
     whole.labels.clamp_(min=0)
     assert estimate_frequencies([whole], 2, (1, 1, 1)) is None
-
-
-def sampler(*, teacher: bool) -> PatchSampler:
-    labels = torch.full((2, 16, 16), -1, dtype=torch.int16)
-    labels[:, 2:6, 2:6], labels[:, 10:12, 2:6] = 0, 1
-    guide = torch.zeros(2, 2, 16, 16, dtype=torch.float16)
-    guide[0], guide[1] = 0.75, 0.25
-    crop = Crop(
-        image=torch.zeros(1, 2, 16, 16), features=None, labels=labels, origin=(0, 0, 0),
-        teacher=guide if teacher else None,
-    )  # fmt: skip
-    return PatchSampler([crop], (1, 16, 16), (1, 1, 1), classes=2)
-
-
-def test_learned_frequencies_are_those_of_weighted_paint_and_its_guide() -> None:
-    paint = learned_frequencies(sampler(teacher=False), 4, torch.tensor([1.0, 1.0]), 1.0)
-    np.testing.assert_allclose(paint, [2 / 3, 1 / 3], atol=1e-6)
-    even = learned_frequencies(sampler(teacher=False), 4, torch.tensor([1.0, 2.0]), 1.0)
-    np.testing.assert_allclose(even, [0.5, 0.5], atol=1e-6)
-    guided = learned_frequencies(sampler(teacher=True), 4, torch.tensor([1.0, 2.0]), 1.0)
-    np.testing.assert_allclose(guided, [0.625, 0.375], atol=1e-3)
-
-
-def test_the_shift_is_what_is_left_to_be_learned() -> None:
-    shift = class_shift(np.array([0.5, 0.5]), np.array([0.8, 0.2]))
-    np.testing.assert_allclose(shift, np.log([1.6, 0.4]))
-    assert class_shift(np.array([1.0, 0.0]), np.array([0.8, 0.2])) == ()
-
-
-def spec() -> ModelSpec:
-    plan = resolve_plan(TrainSettings(), Facts(shape=(8, 64, 64), classes=2))
-    return spec_from_plan(
-        plan, classes=ClassTable.default(), spacing=(1.0, 1.0, 1.0), spacing_known=False,
-        image_channels=1,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
-def test_the_shift_multiplies_the_odds(head: str) -> None:
-    plain = spec()
-    plain = plain.model_copy(update={"network": plain.network.model_copy(update={"head": head})})
-    shifted = plain.model_copy(update={"class_shift": (float(np.log(4)), 0.0)})
-    logits = torch.randn(2, 2, 1, 3, 3, generator=torch.Generator().manual_seed(0))
-    before, after = class_scores(logits, plain), class_scores(logits, shifted)
-    torch.testing.assert_close(after.sum(1), torch.ones(2, 1, 3, 3))
-    torch.testing.assert_close(after[:, 0] / after[:, 1], 4 * before[:, 0] / before[:, 1])

@@ -33,11 +33,16 @@ class Clock:
         self._steps: int | None = None
         self._longest_s = 0.0
         self._last = 0.0
+        self._save_s = _SAVE_S
 
     def expect(self, plan: TrainPlan) -> None:
         """Take over the budget; from now on steps are being done."""
         self._budget_s, self._steps = plan.budget_s, plan.steps
         self._first_step = self._last = self.elapsed
+
+    def reserve(self, seconds: float) -> None:
+        """Keep so much time back for the end, besides what saving takes."""
+        self._save_s = _SAVE_S + seconds
 
     def state(self) -> dict[str, float]:
         """Return what a resumed training needs."""
@@ -62,13 +67,13 @@ class Clock:
         self._last = now
         if self._steps is not None:
             return step >= self._steps
-        return step > 0 and now + self._longest_s > (self._budget_s or 0) - _SAVE_S
+        return step > 0 and now + self._longest_s > (self._budget_s or 0) - self._save_s
 
     def progress(self, step: int) -> float:
         """Share of the training that is done, 0 to 1."""
         if self._steps is not None:
             return step / self._steps
-        available = (self._budget_s or 0) - _SAVE_S - self._first_step
+        available = (self._budget_s or 0) - self._save_s - self._first_step
         return min(1.0, (self.elapsed - self._first_step) / max(available, 1e-3))
 
     def report(self, step: int) -> Progress:

@@ -7,9 +7,7 @@ voxels beside the strokes. What it names there is one estimate. It names rare cl
 often, as strokes of them do to a forest what they do to a network; how much too often shows
 in what it says of strokes that it has not seen, so its answers are calibrated on those and
 their frequencies found by expectation maximisation, ended early, as it runs away from few
-strokes. The geometric mean of both is better than either (mean error of the logarithm 0.23,
-0.28 and 0.27 over nine volumes, four ways to paint them and two or five painted slices).
-The network's logits are shifted by what is left between that and what it learned from.
+strokes. The geometric mean of both is better than either (``benchmarks.frequencies``).
 Whole slices need none: what is painted there is as frequent as it is.
 
 References
@@ -26,78 +24,25 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from napari_densify.core.settings import Triple
 from napari_densify.training.crops import Crop
-from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.samples import sample_open, sample_paint, stroke_numbers
 from napari_densify.training.teacher import fit_trees
 
-__all__ = ["class_shift", "estimate_frequencies", "learned_frequencies", "maximise_likelihood"]
+__all__ = ["RAREST", "Row", "estimate_frequencies", "maximise_likelihood", "two_estimates"]
 
 Row = npt.NDArray[np.float64]
 
-_DRAWS = 8
 _FOLDS = 5
 # Voxels that a forest learns from, and that it is asked about: about half a second on two cores.
 _PAINTED, _OPEN = 40_000, 16_000
 _LEAF = 4
 _ROUNDS = 5
-# Least probability that trees are believed, and least frequency of a class that is painted.
-_LEAST, _RAREST = 2e-3, 1e-3
-
-
-def learned_frequencies(
-    sampler: PatchSampler, batch: int, weights: torch.Tensor, guidance: float
-) -> Row:
-    """Frequencies of the classes as the loss sees them: of paint, and of what guides beside it.
-
-    Parameters
-    ----------
-    sampler
-        Draws what is trained on.
-    batch
-        Patches of a step.
-    weights
-        Of the classes ``(K,)`` in the loss.
-    guidance
-        Weight of the guide, where there is one.
-
-    Returns
-    -------
-    ``(K,)``, sums to 1.
-    """
-    classes = len(weights)
-    paint, guide = torch.zeros(classes), torch.zeros(classes)
-    for _ in range(_DRAWS):
-        drawn = sampler.draw(batch)
-        paint += torch.bincount(drawn.labels[drawn.labels >= 0], minlength=classes)
-        if drawn.teacher is not None:
-            guide += drawn.teacher.float().sum((0, 2, 3, 4))
-    seen = paint * weights.cpu()
-    seen /= seen.sum().clamp(min=1e-12)
-    if guide.any():
-        seen = (seen + guidance * guide / guide.sum()) / (1 + guidance)
-    found: Row = seen.double().numpy()
-    return found
-
-
-def class_shift(learned: Row, found: Row) -> tuple[float, ...]:
-    """Tell what is to be added to each class's logit, where other frequencies were learned.
-
-    Parameters
-    ----------
-    learned, found
-        Frequencies ``(K,)`` that it learned with, and that are.
-
-    Returns
-    -------
-    ``K`` natural logarithms; none where a class was not learned.
-    """
-    if (learned <= 0).any():
-        return ()
-    return tuple(float(v) for v in np.log(found / learned))
+# Least probability that trees are believed.
+_LEAST = 2e-3
+RAREST = 1e-3
+"""Least frequency of a class that is painted."""
 
 
 def estimate_frequencies(
@@ -118,8 +63,25 @@ def estimate_frequencies(
 
     Returns
     -------
-    ``(K,)``, sums to 1; None where a class has fewer than two strokes, of which one could
-    tell about the other, or where no painted slice has open voxels.
+    ``(K,)``, sums to 1; None where :func:`two_estimates` finds none.
+    """
+    found = two_estimates(crops, classes, factor, seed=seed)
+    if found is None:
+        return None
+    named, corrected = (np.maximum(row, RAREST) for row in found)
+    both = np.sqrt(named * corrected)
+    mean: Row = both / both.sum()
+    return mean
+
+
+def two_estimates(
+    crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0
+) -> tuple[Row, Row] | None:
+    """Frequencies ``(K,)`` as forests name the classes, and corrected by how they err.
+
+    For the parameters see :func:`estimate_frequencies`. None where a class has fewer than
+    two strokes, of which one could tell about the other, or where no painted slice has
+    open voxels.
     """
     random = np.random.default_rng(seed)
     rows, codes, strokes = _painted(crops, classes, factor, random)
@@ -139,9 +101,7 @@ def estimate_frequencies(
                 out[np.ix_(which, forest.classes_)] = forest.predict_proba(asked[which])
     named = np.bincount(answers.argmax(1), minlength=classes) / len(answers)
     found = maximise_likelihood(_calibrated(unseen, codes, answers), rounds=_ROUNDS)
-    both = np.sqrt(np.maximum(named, _RAREST) * np.maximum(found, _RAREST))
-    mean: Row = both / both.sum()
-    return mean
+    return named, found
 
 
 def maximise_likelihood(answers: npt.NDArray[np.floating], *, rounds: int) -> Row:

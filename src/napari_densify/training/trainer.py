@@ -25,9 +25,9 @@ from napari_densify.inference.predictor import Predictor
 from napari_densify.networks import build_network, load_start, save_model
 from napari_densify.training.clock import Clock
 from napari_densify.training.companions import Companions
+from napari_densify.training.correction import FrequencyCorrection
 from napari_densify.training.cost import estimate_cost, painted_slices
 from napari_densify.training.facts import Facts, flat_notices, gather_facts
-from napari_densify.training.frequencies import class_shift, learned_frequencies
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
@@ -239,6 +239,8 @@ class _Run:
         self._state = TrainingState(
             self._plan, spec, self._device, counts, init=self._init, team=self.team
         )
+        shown = live or bool(self._settings.held_out)
+        self._correction = FrequencyCorrection(self._sources, self._intensities, shown=shown)
         self._refer()
         # Better told now than after the training.
         weights = self._state.network.state_dict()
@@ -286,6 +288,9 @@ class _Run:
             yield clock.report(state.step)
             if changed := self._control.take_changed():
                 yield from self._take_up(changed)
+            if self._correction.due(state.step):
+                self._correction.correct(state)
+                clock.reserve(self._correction.seconds * self._members.count)
             if self._agreed(not self._looked_at() and self._gauge.due(clock.elapsed, state.step)):
                 score = self._gauge.score(state, clock.elapsed)
                 state.judge(score, state.progress)
@@ -310,16 +315,9 @@ class _Run:
         plan, state = self._plan, self._state
         state.sparse = self._paint.sparse
         state.refer(self._paint.sampler(seed=plan.seed + 1))
-        state.spec = state.spec.model_copy(update={"class_shift": self._class_shift()})
-
-    def _class_shift(self) -> tuple[float, ...]:
-        """Correct the network where classes were not painted as often as they are."""
-        plan, found = self._plan, self._paint.frequencies
-        if found is None:
-            return ()
-        sampler = self._paint.sampler(seed=plan.seed + 2)
-        learned = learned_frequencies(sampler, plan.batch, self._state.weights, plan.guidance)
-        return class_shift(learned, found)
+        found = self._paint.frequencies
+        sampler = None if found is None else self._paint.sampler(seed=plan.seed + 2)
+        self._correction.refer(sampler, found, state)
 
     def _looked_at(self) -> bool:
         """Whether somebody waits for a preview: the score of a timed training can wait."""
@@ -351,6 +349,7 @@ class _Run:
         straight = self._views()[0][: len(self._sources)]
         self._companions.finish(self._paint, straight, state.step)
         state.forest = self._companions.forest
+        self._correction.correct(state, last=True)
         record = training_record(
             state, self._settings, seconds=clock.elapsed, learned=self._learned.record
         )

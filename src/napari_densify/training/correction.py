@@ -1,0 +1,219 @@
+"""A network that learned from strokes answers as if classes were as frequent as they are.
+
+Its logits are shifted by what lies between the frequencies that it learned from, of paint
+and of what guides between, and those told from the strokes (Saerens, Latinne & Decaestecker
+2002, Neural Computation 14:21): by half of that, or less, where it has learned so little
+that the whole shift would make it name the classes less as often as they are.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_densify.core.blocks import Region
+from napari_densify.core.normalisation import Intensity
+from napari_densify.core.settings import Triple
+from napari_densify.inference.predictor import Predictor
+from napari_densify.training.crops import Crop
+from napari_densify.training.frequencies import RAREST, Row
+from napari_densify.training.paint import TrainingSource
+from napari_densify.training.sampler import PatchSampler
+from napari_densify.training.state import TrainingState
+
+__all__ = ["FrequencyCorrection", "fitting_share", "learned_frequencies", "windows"]
+
+_DRAWS = 8
+# Windows of painted slices that a network's answers are taken from, and their size.
+_PLANES, _PLANE = 12, (1, 192, 192)
+_BOXES, _BOX = 6, (8, 96, 96)
+# Steps before the first correction, which also tells how long one takes.
+_FIRST = 40
+# Shares of the shift, and how much nearer (mean logarithm) less of it has to be.
+_SHARES, _WORTH = (1.0, 0.5, 0.25, 0.125), 0.1
+
+
+def learned_frequencies(
+    sampler: PatchSampler, batch: int, weights: torch.Tensor, guidance: float
+) -> Row:
+    """Frequencies of the classes as the loss sees them: of paint, and of what guides beside it.
+
+    Parameters
+    ----------
+    sampler
+        Draws what is trained on.
+    batch
+        Patches of a step.
+    weights
+        Of the classes ``(K,)`` in the loss.
+    guidance
+        Weight of the guide, where there is one.
+
+    Returns
+    -------
+    ``(K,)``, sums to 1.
+    """
+    classes = len(weights)
+    paint, guide = torch.zeros(classes), torch.zeros(classes)
+    for _ in range(_DRAWS):
+        drawn = sampler.draw(batch)
+        paint += torch.bincount(drawn.labels[drawn.labels >= 0], minlength=classes)
+        if drawn.teacher is not None:
+            guide += drawn.teacher.float().sum((0, 2, 3, 4))
+    seen = paint * weights.cpu()
+    seen /= seen.sum().clamp(min=1e-12)
+    if guide.any():
+        seen = (seen + guidance * guide / guide.sum()) / (1 + guidance)
+    found: Row = seen.double().numpy()
+    return found
+
+
+def fitting_share(answers: npt.NDArray[np.floating], shift: Row, found: Row) -> float:
+    """Tell how much of a shift makes a network name the classes as often as they are.
+
+    Parameters
+    ----------
+    answers
+        Its probabilities ``(K, N)`` of voxels.
+    shift
+        ``(K,)``, to be added to its logits.
+    found
+        Frequencies ``(K,)`` of the classes.
+    """
+    logits = np.log(np.maximum(answers, 1e-6))
+
+    def distance(share: float) -> float:
+        names = (logits + share * shift[:, None]).argmax(0)
+        named = np.bincount(names, minlength=len(found)) / len(names)
+        off = np.log(np.maximum(found, RAREST) / (named + RAREST))
+        return float(np.abs(off).mean()) + _WORTH * (1 - share)
+
+    return min(_SHARES, key=distance)
+
+
+def windows(
+    crops: Sequence[Crop], sources: int, *, planar: bool, seed: int
+) -> list[tuple[int, Region]]:
+    """Places on painted slices, spread over them, each with the number of its volume.
+
+    Parameters
+    ----------
+    crops
+        What was read around paint.
+    sources
+        Number of volumes; crops of others, which are turned ones, are left out.
+    planar
+        Whether planes or boxes are wanted.
+    seed
+        Of the places on a slice.
+    """
+    count, size = (_PLANES, _PLANE) if planar else (_BOXES, _BOX)
+    random = np.random.default_rng(seed)
+    slices = [(c, z) for c in crops if c.source < sources for z in _painted_slices(c)]
+    picked = (slices[number * len(slices) // count] for number in range(count if slices else 0))
+    return [(crop.source, _window(crop, z, size, random)) for crop, z in picked]
+
+
+def _window(crop: Crop, middle: int, size: Triple, random: np.random.Generator) -> Region:
+    """Box of a size, or what fits, in the inner part of a crop, around one of its slices."""
+    (low, high), *plane = (
+        (start + before, start + length - after)
+        for start, length, (before, after) in zip(
+            crop.origin, crop.labels.shape, crop.border, strict=True
+        )
+    )
+    depth, *edges = size
+    z = max(low, min(crop.origin[0] + middle - depth // 2, high - depth))
+    y, x = (
+        int(random.integers(first, max(first, last - edge) + 1))
+        for (first, last), edge in zip(plane, edges, strict=True)
+    )
+    (_, bottom), (_, right) = plane
+    return (
+        slice(z, min(z + depth, high)),
+        slice(y, min(y + edges[0], bottom)),
+        slice(x, min(x + edges[1], right)),
+    )
+
+
+def _painted_slices(crop: Crop) -> list[int]:
+    before, after = crop.border[0]
+    painted = (crop.labels >= 0).flatten(1).any(1)
+    found: list[int] = torch.nonzero(painted).flatten().tolist()
+    return [z for z in found if before <= z < len(painted) - after]
+
+
+class FrequencyCorrection:
+    """Corrects what a training answers: early, at its end, and between if somebody looks.
+
+    Parameters
+    ----------
+    sources, intensities
+        Volumes that are trained on, and their measured intensities.
+    shown
+        Whether answers are shown or scored before the end.
+    """
+
+    def __init__(
+        self, sources: Sequence[TrainingSource], intensities: Sequence[Intensity], *, shown: bool
+    ) -> None:
+        self._sources, self._intensities, self._shown = sources, intensities, shown
+        self._found: Row | None = None
+        self._shift: Row = np.zeros(0)
+        self._share = 0.0  # of the shift that is made
+        self._crops: Sequence[Crop] = ()
+        self._next = float(_FIRST)
+        self.seconds = 0.0  # that the last one took
+
+    def refer(self, sampler: PatchSampler | None, found: Row | None, state: TrainingState) -> None:
+        """Take note of what is learned from, from now on, and of the frequencies that are."""
+        self._found = None
+        if sampler is not None and found is not None:
+            plan = state.plan
+            learned = learned_frequencies(sampler, plan.batch, state.weights, plan.guidance)
+            if (learned > 0).all():
+                self._found, self._crops = found, sampler.crops
+                self._shift = np.log(found / learned)
+        self._put(state)
+
+    def due(self, step: int) -> bool:
+        """Whether it is time, if it isn't the end."""
+        return self._found is not None and step >= self._next
+
+    def correct(self, state: TrainingState, *, last: bool = False) -> None:
+        """Put into the model's description what its logits are to be corrected by."""
+        if self._found is None:
+            return
+        began = time.monotonic()
+        answers = self._answers(state, quick=not last)
+        self._share = fitting_share(answers, self._shift, self._found) if answers.size else 1.0
+        self._put(state)
+        self._next = 2 * state.step if self._shown else math.inf
+        self.seconds = time.monotonic() - began
+
+    def _put(self, state: TrainingState) -> None:
+        shift: tuple[float, ...] = ()
+        if self._found is not None and self._share:
+            shift = tuple(float(v) for v in self._share * self._shift)
+        state.spec = state.spec.model_copy(update={"class_shift": shift})
+
+    def _answers(self, state: TrainingState, *, quick: bool) -> npt.NDArray[np.float32]:
+        """Probabilities ``(K, N)`` on painted slices, not corrected."""
+        spec = state.spec.model_copy(update={"class_shift": ()})
+        network = state.averaged_network(quick=quick)
+        places = windows(self._crops, len(self._sources), planar=spec.planar, seed=state.plan.seed)
+        found = [np.zeros((len(self._shift), 0), np.float32)]
+        for number in sorted({source for source, _ in places}):
+            predictor = Predictor(
+                network, spec, self._sources[number].volume, device=state.device,
+                precision=state.plan.precision, intensity=self._intensities[number],
+                forest=state.forest,
+            )  # fmt: skip
+            own = (region for source, region in places if source == number)
+            found += [predictor.predict_region(r).reshape(len(self._shift), -1) for r in own]
+        return np.concatenate(found, 1)
