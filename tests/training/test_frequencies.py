@@ -68,10 +68,25 @@ def test_several_crops_tell_together() -> None:
             image=one.image[..., half], features=one.features[..., half],
             labels=one.labels[..., half], origin=(7, -3, 5 + half.start),
         )
-        for half in (slice(0, 48), slice(48, 96))
+        for half in (slice(0, 16), slice(16, 96))
     ]  # fmt: skip
     together = estimate_frequencies([one], 2, (1, 1, 1))
     np.testing.assert_allclose(estimate_frequencies(halves, 2, (1, 1, 1)), together, atol=0.05)
+
+
+def test_a_rare_class_that_is_painted_completely_is_not_taken_to_be_missing() -> None:
+    crop = stroked(0.05, spread=0.2)
+    truth = crop.features.float().mean(0) > 0.5
+    crop.labels[truth] = 1
+    true = float(truth.float().mean())
+    found = estimate_frequencies([crop], 2, (1, 1, 1))
+    assert abs(np.log(found[1] / true)) < 0.3
+
+
+def test_a_stroke_in_two_crops_is_one() -> None:
+    one = stroked(count=1, slices=1)
+    again = Crop(image=one.image, features=one.features, labels=one.labels, origin=one.origin)
+    assert estimate_frequencies([one, again], 2, (1, 1, 1)) is None
 
 
 def test_too_few_strokes_tell_nothing() -> None:

@@ -91,7 +91,7 @@ class TrainSettings(Settings):
         None,
         title="Frequencies",
         description="Correct for strokes that show some classes more often than they are; how "
-        "frequent each is follows from the network's own answers",
+        "frequent each is is told by random forests from the strokes (two of each class)",
     )
     forest: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None,

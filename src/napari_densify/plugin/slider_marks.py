@@ -85,7 +85,7 @@ class SliderMarks(QObject):
         """Put each slice under the middle of the slider's handle, as far as there is room."""
         widgets = self._sliders.slider_widgets
         number = self.bench.canvas.viewer.dims.ndim - 3
-        if not 0 <= number < len(widgets):
+        if self.holder is None or not 0 <= number < len(widgets):
             return
         bar, bench = widgets[number].slider, self.bench
         if bar is not self._bar:  # its handle is as long as its range lets it

@@ -24,6 +24,7 @@ from napari_densify.training.crops import Crop
 from napari_densify.training.frequencies import RAREST, Row
 from napari_densify.training.paint import TrainingSource
 from napari_densify.training.sampler import PatchSampler
+from napari_densify.training.samples import painted_slices
 from napari_densify.training.state import TrainingState
 
 __all__ = ["FrequencyCorrection", "fitting_share", "learned_frequencies", "windows"]
@@ -114,7 +115,7 @@ def windows(
     """
     count, size = (_PLANES, _PLANE) if planar else (_BOXES, _BOX)
     random = np.random.default_rng(seed)
-    slices = [(c, z) for c in crops if c.source < sources for z in _painted_slices(c)]
+    slices = [(c, z) for c in crops if c.source < sources for z in painted_slices(c)]
     picked = (slices[number * len(slices) // count] for number in range(count if slices else 0))
     return [(crop.source, _window(crop, z, size, random)) for crop, z in picked]
 
@@ -141,13 +142,6 @@ def _window(crop: Crop, middle: int, size: Triple, random: np.random.Generator) 
     )
 
 
-def _painted_slices(crop: Crop) -> list[int]:
-    before, after = crop.border[0]
-    painted = (crop.labels >= 0).flatten(1).any(1)
-    found: list[int] = torch.nonzero(painted).flatten().tolist()
-    return [z for z in found if before <= z < len(painted) - after]
-
-
 class FrequencyCorrection:
     """Corrects what a training answers: early, at its end, and between if somebody looks.
 
@@ -172,7 +166,7 @@ class FrequencyCorrection:
 
     def refer(self, sampler: PatchSampler | None, found: Row | None, state: TrainingState) -> None:
         """Take note of what is learned from, from now on, and of the frequencies that are."""
-        self._found = None
+        self._found, self._crops = None, ()
         if sampler is not None and found is not None:
             plan = state.plan
             learned = learned_frequencies(sampler, plan.batch, state.weights, plan.guidance)
@@ -191,7 +185,10 @@ class FrequencyCorrection:
             return
         began = time.monotonic()
         answers = self._answers(state, quick=not last)
-        self._share = fitting_share(answers, self._shift, self._found) if answers.size else 1.0
+        # Of a forest beside the network the shift moves nothing.
+        weight = 1.0 if state.forest is None else 1 - state.spec.forest
+        shift = weight * self._shift
+        self._share = fitting_share(answers, shift, self._found) if answers.size else 1.0
         self._put(state)
         self._next = 2 * state.step if self._shown else math.inf
         self.seconds = time.monotonic() - began

@@ -20,6 +20,7 @@ ICML, arXiv:1901.06852 (why to calibrate before).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,12 @@ import numpy.typing as npt
 
 from napari_densify.core.settings import Triple
 from napari_densify.training.crops import Crop
-from napari_densify.training.samples import sample_open, sample_paint, stroke_numbers
+from napari_densify.training.samples import (
+    count_codes,
+    sample_open,
+    sample_paint,
+    stroke_numbers,
+)
 from napari_densify.training.teacher import fit_trees
 
 __all__ = ["RAREST", "Row", "estimate_frequencies", "maximise_likelihood", "two_estimates"]
@@ -70,14 +76,16 @@ def estimate_frequencies(
         return None
     named, corrected = (np.maximum(row, RAREST) for row in found)
     both = np.sqrt(named * corrected)
-    mean: Row = both / both.sum()
+    *painted, beside = np.sum([count_codes(crop, classes) for crop in crops], 0)
+    counts: Row = np.array(painted) + beside * both / both.sum()
+    mean: Row = counts / counts.sum()
     return mean
 
 
 def two_estimates(
     crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0
 ) -> tuple[Row, Row] | None:
-    """Frequencies ``(K,)`` as forests name the classes, and corrected by how they err.
+    """Frequencies ``(K,)`` beside strokes as forests name them, and corrected by how they err.
 
     For the parameters see :func:`estimate_frequencies`. None where a class has fewer than
     two strokes, of which one could tell about the other, or where no painted slice has
@@ -85,7 +93,10 @@ def two_estimates(
     """
     random = np.random.default_rng(seed)
     rows, codes, strokes = _painted(crops, classes, factor, random)
-    beside = np.concatenate([sample_open(c, factor, _OPEN // len(crops), random) for c in crops])
+    room = np.array([count_codes(crop, classes)[-1] for crop in crops])
+    shares = np.ceil(_OPEN * room / max(room.sum(), 1)).astype(int)
+    pairs = zip(crops, shares.tolist(), strict=True)
+    beside = np.concatenate([sample_open(c, factor, n, random) for c, n in pairs])
     several = [len(np.unique(strokes[codes == k])) > 1 for k in range(classes)]
     if not all(several) or not len(beside):
         return None
@@ -96,6 +107,7 @@ def two_estimates(
     for fold in range(_FOLDS):
         here, there = folds == fold, turns == fold
         forest = fit_trees(rows[~here], codes[~here], classes, leaf=_LEAF, seed=seed)
+        forest.n_jobs = 1  # several threads add the trees' answers in any order
         for asked, out, which in ((rows, unseen, here), (beside, answers, there)):
             if which.any():
                 out[np.ix_(which, forest.classes_)] = forest.predict_proba(asked[which])
@@ -130,17 +142,17 @@ def _painted(
     crops: Sequence[Crop], classes: int, factor: Triple, random: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Features, classes and strokes of painted voxels, evenly over classes."""
-    share, first = _PAINTED // (classes * len(crops)), 0
+    share = _PAINTED // (classes * len(crops))
     rows, codes, strokes = [], [], []
     for crop in crops:
         sample = sample_paint(crop, factor, classes, share, random, mirrored=False)
-        numbers = stroke_numbers(crop.labels.numpy())
-        place = sample.place - np.array(crop.origin)[:, None]
+        numbers = stroke_numbers(crop.labels.numpy(), crop.origin)
+        own = numbers[tuple(sample.place - np.array(crop.origin)[:, None])]
         rows.append(sample.rows)
         codes.append(sample.codes)
-        strokes.append(numbers[tuple(place)] + first)
-        first += int(numbers.max()) + 1
-    return np.concatenate(rows), np.concatenate(codes), np.concatenate(strokes)
+        strokes.append(np.stack([np.full(len(own), crop.source), own]))
+    _, which = np.unique(np.concatenate(strokes, 1), axis=1, return_inverse=True)
+    return np.concatenate(rows), np.concatenate(codes), which.ravel()
 
 
 def _deal(
@@ -157,9 +169,12 @@ def _deal(
 
 def _calibrated(unseen: Row, codes: npt.NDArray[np.int64], answers: Row) -> Row:
     """Answers as the classes of strokes were, given such answers to them; all classes alike."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     seen, asked = (np.log(np.maximum(p, _LEAST)) for p in (unseen, answers))
-    model = LogisticRegression(class_weight="balanced", max_iter=200).fit(seen, codes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # near enough
+        model = LogisticRegression(class_weight="balanced", max_iter=200).fit(seen, codes)
     found: Row = model.predict_proba(asked)
     return found

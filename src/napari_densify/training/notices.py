@@ -27,7 +27,7 @@ _ALIKE = (
     "between strokes, neighbours of like grey value are taken to be of one class, where nothing "
     "else is known (the setting affinity=0 turns it off)"
 )
-_CORRECTED = (
+CORRECTED = (
     "parts of slices are painted: how frequent each class is, is told by forests that answer for "
     "strokes which they have not seen (the setting frequencies=false turns it off)"
 )
@@ -68,7 +68,7 @@ def say_method(
     said = (
         (paint.guided, _GUIDED),
         (plan.affinity > 0 and paint.sparse, _ALIKE),
-        (paint.frequencies is not None, _CORRECTED),
+        (paint.frequencies is not None, CORRECTED),
         (bool(held_out) and not scored, _NOTHING_SCORED),
         (plan.keep == "best" and not scored, _NOTHING_HELD_OUT),
         (remembers, _REMEMBERED),

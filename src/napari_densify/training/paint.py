@@ -180,7 +180,8 @@ class PaintReader:
     def teach(self) -> None:
         """Let forests tell frequencies and fill the gaps between strokes; slices need neither."""
         began = time.monotonic()
-        self._count()
+        if began >= self._next_lesson:
+            self._count()
         self._teach()
         now = time.monotonic()
         self._next_lesson = now + (now - began) / _TEACHING_SHARE

@@ -12,10 +12,19 @@ from skimage.measure import label
 from napari_densify.core.settings import Triple
 from napari_densify.training.crops import Crop
 
-__all__ = ["Samples", "sample_open", "sample_paint", "stroke_numbers"]
+__all__ = [
+    "Samples",
+    "count_codes",
+    "painted_slices",
+    "sample_open",
+    "sample_paint",
+    "stroke_numbers",
+]
 
-# Whole areas are cut into tiles of this edge, so that parts of them count as strokes.
+# Edge of the tiles that areas larger than one are cut into.
 _TILE = 64
+# Voxels that no volume has along an axis.
+_FAR = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ def sample_paint(
 def sample_open(
     crop: Crop, factor: Triple, count: int, random: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Draw features ``(n, F)`` of at most ``count`` unpainted voxels on painted slices.
+    """Draw features ``(n, F)`` of about ``count`` unpainted voxels on painted slices.
 
     Raises
     ------
@@ -91,36 +100,69 @@ def sample_open(
     """
     if crop.features is None:
         raise ValueError("a forest needs features")
-    labels, inner = crop.labels.numpy(), _inner(crop)
-    inside = np.zeros(labels.shape, bool)
-    inside[inner] = labels[inner] < 0
-    inside &= (labels >= 0).any((1, 2), keepdims=True)
-    found = np.flatnonzero(inside)
-    if found.size > count:
-        found = random.choice(found, count, replace=False)
-    return _features_at(crop.features, np.stack(np.unravel_index(found, labels.shape)), factor)
+    labels, (_, y, x) = crop.labels.numpy(), _inner(crop)
+    slices = painted_slices(crop)
+    places = [np.zeros((3, 0), np.int64)]
+    for z in slices:
+        found = np.flatnonzero(labels[z, y, x] < 0)
+        share = -(-count // len(slices))
+        some = random.choice(found, share, replace=False) if found.size > share else found
+        rows, columns = np.divmod(some, x.stop - x.start)
+        places.append(np.stack([np.full(len(some), z), rows + y.start, columns + x.start]))
+    return _features_at(crop.features, np.concatenate(places, 1), factor)
 
 
-def stroke_numbers(labels: npt.NDArray[np.int16]) -> npt.NDArray[np.int64]:
-    """Give numbers to strokes: what is connected on a slice, of one class, within one tile.
+def painted_slices(crop: Crop) -> list[int]:
+    """Z slices of a crop, without its reflected border, that hold paint."""
+    z, y, x = _inner(crop)
+    painted = (crop.labels[:, y, x] >= 0).flatten(1).any(1)
+    found: list[int] = torch.nonzero(painted).flatten().tolist()
+    return [n for n in found if z.start <= n < z.stop]
+
+
+def count_codes(crop: Crop, classes: int) -> npt.NDArray[np.int64]:
+    """Voxels ``(K + 1,)`` of each class on painted slices; the last are unpainted ones."""
+    _, y, x = _inner(crop)
+    labels = crop.labels[painted_slices(crop), y, x]
+    found: npt.NDArray[np.int64] = torch.bincount(
+        torch.where(labels < 0, classes, labels).flatten().long(), minlength=classes + 1
+    ).numpy()
+    return found
+
+
+def stroke_numbers(
+    labels: npt.NDArray[np.int16], origin: Triple = (0, 0, 0)
+) -> npt.NDArray[np.int64]:
+    """Give numbers to strokes: what is connected on a slice and of one class.
+
+    Large ones are cut into tiles: parts of an area tell about each other as strokes do.
 
     Parameters
     ----------
     labels
         ``(Z, Y, X)`` class indices, -1 where not annotated.
+    origin
+        Position of voxel 0 in the volume. The same stroke has the same number in every
+        crop that holds all of it.
 
     Returns
     -------
     ``(Z, Y, X)`` numbers from 1; 0 where not annotated.
     """
     numbers = np.zeros(labels.shape, np.int64)
-    y, x = (np.arange(n) // _TILE for n in labels.shape[1:])
-    tiles = y[:, None] * (x[-1] + 1) + x
+    top, left = (np.arange(n) + o for n, o in zip(labels.shape[1:], origin[1:], strict=True))
+    tiles = (top // _TILE)[:, None] * _FAR + left // _TILE
     for z in np.flatnonzero((labels >= 0).any((1, 2))):
         painted = labels[z] >= 0
         strokes = label(labels[z] + 1, background=0, connectivity=2)
-        own = strokes[painted] * (int(tiles.max()) + 1) + tiles[painted]
-        numbers[z][painted] = np.unique(own, return_inverse=True)[1] + numbers.max() + 1
+        large = np.bincount(strokes.ravel()) > _TILE**2
+        parts = np.where(large[strokes], tiles, 0)[painted]
+        _, first, which = np.unique(
+            np.stack([strokes[painted], parts]), axis=1, return_index=True, return_inverse=True
+        )
+        y, x = (axis[first] for axis in np.nonzero(painted))
+        place = ((z + origin[0]) * _FAR + y + origin[1] + _FAR // 2) * _FAR + x + origin[2]
+        numbers[z][painted] = place[which.ravel()] + _FAR // 2
     return numbers
 
 

@@ -179,28 +179,29 @@ def _taught(crop: Crop, forest: Any, classes: int, factor: Triple) -> Crop:
 def _weighed(crops: Sequence[Crop], frequencies: torch.Tensor) -> list[Crop]:
     """Multiply the odds of the classes, everywhere alike, until they are as frequent."""
     goal = frequencies.float()
-    opinions = torch.cat([_opinions(c) for c in crops], 1)
-    opinions = opinions[:, :: -(-opinions.shape[1] // _WEIGHED)].clamp(min=_LEAST)
+    planes = [plane for crop in crops for _, plane in _opinions(crop)]
+    step = -(-sum(p[0].numel() for p in planes) // _WEIGHED)
+    opinions = torch.cat([p.flatten(1)[:, ::step] for p in planes], 1).float().clamp(min=_LEAST)
     weights = torch.zeros(len(goal), 1)
     for _ in range(_WEIGHINGS):
         mean = torch.softmax(opinions.log() + weights, 0).mean(1)
         weights[:, 0] += _PACE * (goal / mean).log()
-    factors = weights.exp().view(-1, 1, 1, 1)
-    return [replace(c, teacher=_multiplied(c, factors)) for c in crops]
+    for crop in crops:
+        for z, plane in _opinions(crop):
+            assert crop.teacher is not None
+            odds = plane.float().clamp(min=_LEAST) * weights.exp()[..., None]
+            crop.teacher[:, z] = (odds / odds.sum(0)).half()
+    return list(crops)
 
 
-def _opinions(crop: Crop) -> torch.Tensor:
-    """Columns ``(K, n)`` of a crop's guide, where it has one."""
+def _opinions(crop: Crop) -> list[tuple[int, torch.Tensor]]:
+    """Slices on which a crop has a guide, with its opinions ``(K, y, x)``.
+
+    The others are untouched zero pages, which take no memory.
+    """
     assert crop.teacher is not None
-    columns = crop.teacher.flatten(1).float()
-    return columns[:, columns.sum(0) > 0]
-
-
-def _multiplied(crop: Crop, factors: torch.Tensor) -> torch.Tensor:
-    assert crop.teacher is not None
-    known = crop.teacher.sum(0, keepdim=True) > 0
-    odds = crop.teacher.float().clamp(min=_LEAST) * factors
-    return (odds / odds.sum(0) * known).half()
+    guided = crop.teacher[:, :, 0, 0].sum(0) > 0
+    return [(z, crop.teacher[:, z]) for z in torch.nonzero(guided).flatten().tolist()]
 
 
 def _bank(crop: Crop) -> torch.Tensor:

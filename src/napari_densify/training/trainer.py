@@ -31,7 +31,7 @@ from napari_densify.training.facts import Facts, flat_notices, gather_facts
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
-from napari_densify.training.notices import ERASED, READING, TOO_LARGE, say_method
+from napari_densify.training.notices import CORRECTED, ERASED, READING, TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
 from napari_densify.training.plan import large_planes, resolve_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
@@ -334,7 +334,10 @@ class _Run:
             yield say.Notice(level="warning", message=ERASED)
             return
         self._paint.replace_sources(*self._views())
+        before = self._paint.frequencies
         self._paint.refresh(changed)
+        if before is None and self._paint.frequencies is not None:
+            yield say.Notice(message=CORRECTED)
         self._learned.look()
         self._companions.outdate()
         self._sampler = self._paint.sampler(seed=plan.seed + state.step, newest=changed)
