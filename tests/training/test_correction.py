@@ -8,7 +8,12 @@ from napari_densify.core.labels import ClassTable
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.settings import TrainSettings
 from napari_densify.inference.inputs import class_scores
-from napari_densify.training.correction import fitting_share, learned_frequencies, windows
+from napari_densify.training.correction import (
+    fitting_share,
+    learned_frequencies,
+    matching_shift,
+    windows,
+)
 from napari_densify.training.crops import Crop
 from napari_densify.training.facts import Facts
 from napari_densify.training.plan import resolve_plan
@@ -62,6 +67,16 @@ def test_a_network_that_has_learned_little_is_shifted_less() -> None:
         for s in (1, share)
     )
     assert abs(less - 0.1) < abs(whole - 0.1)
+
+
+@pytest.mark.parametrize("confidence", [1.0, 0.1])
+def test_a_matching_shift_makes_it_name_classes_as_often_as_they_are(confidence: float) -> None:
+    answers = network(confidence, learned=(0.2, 0.8))
+    assert (answers.argmax(0) == 1).mean() > 0.15
+    shift = matching_shift(answers, np.array([0.9, 0.1]))
+    named = (np.log(answers) + shift[:, None]).argmax(0)
+    assert (named == 1).mean() == pytest.approx(0.1, abs=0.01)
+    assert shift.sum() == pytest.approx(0)
 
 
 @pytest.mark.parametrize("planar", [True, False])

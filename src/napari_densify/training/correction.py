@@ -1,9 +1,11 @@
 """A network that learned from strokes answers as if classes were as frequent as they are.
 
-Its logits are shifted by what lies between the frequencies that it learned from, of paint
-and of what guides between, and those told from the strokes (Saerens, Latinne & Decaestecker
-2002, Neural Computation 14:21): by half of that, or less, where it has learned so little
-that the whole shift would make it name the classes less as often as they are.
+Its logits are shifted by the mean of two: by what lies between the frequencies that it learned
+from, of paint and of what guides between, and those told from the strokes (Saerens, Latinne &
+Decaestecker 2002, Neural Computation 14:21; by half of that, or less, where it has learned so
+little that all of it would make it name the classes less as often as they are); and by what
+makes it name them as often on painted slices. The first trusts what it has learned, the second
+what it answers, and they err in different places.
 """
 
 from __future__ import annotations
@@ -27,7 +29,13 @@ from napari_densify.training.sampler import PatchSampler
 from napari_densify.training.samples import painted_slices
 from napari_densify.training.state import TrainingState
 
-__all__ = ["FrequencyCorrection", "fitting_share", "learned_frequencies", "windows"]
+__all__ = [
+    "FrequencyCorrection",
+    "fitting_share",
+    "learned_frequencies",
+    "matching_shift",
+    "windows",
+]
 
 _DRAWS = 8
 # Windows of painted slices that a network's answers are taken from, and their size.
@@ -35,6 +43,9 @@ _PLANES, _PLANE = 12, (1, 192, 192)
 _BOXES, _BOX = 6, (8, 96, 96)
 # Steps before the first correction, which also tells how long one takes.
 _FIRST = 40
+# Least probability that is believed; voxels that are asked; how far the search for a shift goes.
+_LEAST, _ASKED = 1e-6, 60_000
+_PACES = (0.5,) * 40 + (0.15,) * 20
 # Shares of the shift, and how much nearer (mean logarithm) less of it has to be.
 _SHARES, _WORTH = (1.0, 0.5, 0.25, 0.125), 0.1
 
@@ -86,15 +97,43 @@ def fitting_share(answers: npt.NDArray[np.floating], shift: Row, found: Row) -> 
     found
         Frequencies ``(K,)`` of the classes.
     """
-    logits = np.log(np.maximum(answers, 1e-6))
+    logits = np.log(np.maximum(answers, _LEAST))
 
     def distance(share: float) -> float:
-        names = (logits + share * shift[:, None]).argmax(0)
-        named = np.bincount(names, minlength=len(found)) / len(names)
-        off = np.log(np.maximum(found, RAREST) / (named + RAREST))
+        off = _missing(logits, share * shift, found)
         return float(np.abs(off).mean()) + _WORTH * (1 - share)
 
     return min(_SHARES, key=distance)
+
+
+def matching_shift(answers: npt.NDArray[np.floating], found: Row) -> Row:
+    """Find what has to be added to logits for classes to be named as often as they are.
+
+    Parameters
+    ----------
+    answers
+        Probabilities ``(K, N)`` of voxels.
+    found
+        Frequencies ``(K,)`` of the classes.
+
+    Returns
+    -------
+    ``(K,)``, sums to 0.
+    """
+    logits = np.log(np.maximum(answers, _LEAST))
+    shift: Row = np.zeros(len(found))
+    for pace in _PACES:
+        shift += pace * _missing(logits, shift, found)
+    centred: Row = shift - shift.mean()
+    return centred
+
+
+def _missing(logits: npt.NDArray[np.floating], shift: Row, found: Row) -> Row:
+    """Logarithms ``(K,)`` of how much more often each class should be named."""
+    names = (logits + shift[:, None]).argmax(0)
+    named = np.bincount(names, minlength=len(found)) / len(names)
+    missing: Row = np.log((found + RAREST) / (named + RAREST))
+    return missing
 
 
 def windows(
@@ -159,7 +198,6 @@ class FrequencyCorrection:
         self._sources, self._intensities, self._shown = sources, intensities, shown
         self._found: Row | None = None
         self._shift: Row = np.zeros(0)
-        self._share = 0.0  # of the shift that is made
         self._crops: Sequence[Crop] = ()
         self._next = float(_FIRST)
         self.seconds = 0.0  # that the last one took
@@ -173,7 +211,8 @@ class FrequencyCorrection:
             if (learned > 0).all():
                 self._found, self._crops = found, sampler.crops
                 self._shift = np.log(found / learned)
-        self._put(state)
+        if self._found is None:
+            self._put((), state)
 
     def due(self, step: int) -> bool:
         """Whether it is time, if it isn't the end."""
@@ -185,18 +224,18 @@ class FrequencyCorrection:
             return
         began = time.monotonic()
         answers = self._answers(state, quick=not last)
-        # Of a forest beside the network the shift moves nothing.
-        weight = 1.0 if state.forest is None else 1 - state.spec.forest
-        shift = weight * self._shift
-        self._share = fitting_share(answers, shift, self._found) if answers.size else 1.0
-        self._put(state)
+        shift = self._shift
+        if answers.size:
+            # Beside a forest the network has only a part of the say.
+            weight = 1.0 if state.forest is None else 1 - state.spec.forest
+            share = fitting_share(answers, weight * shift, self._found)
+            shift = (share * shift + matching_shift(answers, self._found) / weight) / 2
+        self._put(tuple(float(v) for v in shift), state)
         self._next = 2 * state.step if self._shown else math.inf
         self.seconds = time.monotonic() - began
 
-    def _put(self, state: TrainingState) -> None:
-        shift: tuple[float, ...] = ()
-        if self._found is not None and self._share:
-            shift = tuple(float(v) for v in self._share * self._shift)
+    @staticmethod
+    def _put(shift: tuple[float, ...], state: TrainingState) -> None:
         state.spec = state.spec.model_copy(update={"class_shift": shift})
 
     def _answers(self, state: TrainingState, *, quick: bool) -> npt.NDArray[np.float32]:
@@ -213,4 +252,5 @@ class FrequencyCorrection:
             )  # fmt: skip
             own = (region for source, region in places if source == number)
             found += [predictor.predict_region(r).reshape(len(self._shift), -1) for r in own]
-        return np.concatenate(found, 1)
+        answers = np.concatenate(found, 1)
+        return answers[:, :: max(1, answers.shape[1] // _ASKED)]
