@@ -7,7 +7,7 @@ voxels beside the strokes. What it names there is one estimate. It names rare cl
 often, as strokes of them do to a forest what they do to a network; how much too often shows
 in what it says of strokes that it has not seen, so its answers are calibrated on those and
 their frequencies found by expectation maximisation, ended early, as it runs away from few
-strokes. The geometric mean of both is better than either (``benchmarks.frequencies``).
+strokes. The geometric mean of both errs least far (``benchmarks.frequencies``).
 Whole slices need none: what is painted there is as frequent as it is.
 
 References
@@ -98,7 +98,7 @@ def two_estimates(
     pairs = zip(crops, shares.tolist(), strict=True)
     beside = np.concatenate([sample_open(c, factor, n, random) for c, n in pairs])
     several = [len(np.unique(strokes[codes == k])) > 1 for k in range(classes)]
-    if not all(several) or not len(beside):
+    if classes < 2 or not all(several) or not len(beside):
         return None
     folds = _deal(codes, strokes, random)
     unseen = np.zeros((len(rows), classes))
