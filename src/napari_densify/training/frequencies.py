@@ -100,17 +100,10 @@ def two_estimates(
     several = [len(np.unique(strokes[codes == k])) > 1 for k in range(classes)]
     if classes < 2 or not all(several) or not len(beside):
         return None
-    folds = _deal(codes, strokes, random)
-    unseen = np.zeros((len(rows), classes))
-    answers = np.zeros((len(beside), classes))
-    turns = random.integers(_FOLDS, size=len(beside))
-    for fold in range(_FOLDS):
-        here, there = folds == fold, turns == fold
-        forest = fit_trees(rows[~here], codes[~here], classes, leaf=_LEAF, seed=seed)
-        forest.n_jobs = 1  # several threads add the trees' answers in any order
-        for asked, out, which in ((rows, unseen, here), (beside, answers, there)):
-            if which.any():
-                out[np.ix_(which, forest.classes_)] = forest.predict_proba(asked[which])
+    folds, turns = _deal(codes, strokes, random), random.integers(_FOLDS, size=len(beside))
+    asked = np.concatenate([rows, beside]), np.concatenate([folds, turns])
+    both = _cross_fitted(rows, codes, folds, *asked, classes, seed)
+    unseen, answers = both[: len(rows)], both[len(rows) :]
     named = np.bincount(answers.argmax(1), minlength=classes) / len(answers)
     found = maximise_likelihood(_calibrated(unseen, codes, answers), rounds=_ROUNDS)
     return named, found
@@ -153,6 +146,26 @@ def _painted(
         strokes.append(np.stack([np.full(len(own), crop.source), own]))
     _, which = np.unique(np.concatenate(strokes, 1), axis=1, return_inverse=True)
     return np.concatenate(rows), np.concatenate(codes), which.ravel()
+
+
+def _cross_fitted(
+    rows: npt.NDArray[np.float32],
+    codes: npt.NDArray[np.int64],
+    folds: npt.NDArray[np.int64],
+    asked: npt.NDArray[np.float32],
+    turns: npt.NDArray[np.int64],
+    classes: int,
+    seed: int,
+) -> Row:
+    """Probabilities ``(n, K)`` of rows, each from the forest that has not seen its fold."""
+    answers = np.zeros((len(asked), classes))
+    for fold in range(_FOLDS):
+        others, own = folds != fold, turns == fold
+        forest = fit_trees(rows[others], codes[others], classes, leaf=_LEAF, seed=seed)
+        forest.n_jobs = 1  # several threads add the trees' answers in any order
+        if own.any():
+            answers[np.ix_(own, forest.classes_)] = forest.predict_proba(asked[own])
+    return answers
 
 
 def _deal(

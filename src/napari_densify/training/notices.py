@@ -28,8 +28,8 @@ _ALIKE = (
     "else is known (the setting affinity=0 turns it off)"
 )
 CORRECTED = (
-    "parts of slices are painted: how frequent each class is, is told by forests that answer for "
-    "strokes which they have not seen (the setting frequencies=false turns it off)"
+    "strokes show some classes more often than they are: how often they are is estimated and "
+    "corrected for (the setting frequencies=false turns it off)"
 )
 _REMEMBERED = (
     "painted slices predict each other: their interpolation is weighed in when this volume is "

@@ -71,8 +71,6 @@ def sample_paint(
     ValueError
         If the crop has no features.
     """
-    if crop.features is None:
-        raise ValueError("a forest needs features")
     labels = crop.labels.numpy()
     inner = (slice(None),) * 3 if mirrored else _inner(crop)
     known = np.full_like(labels, -1)
@@ -84,7 +82,7 @@ def sample_paint(
     flat = np.concatenate(picked)
     place = np.stack(np.unravel_index(flat, labels.shape))
     codes = labels.ravel()[flat].astype(np.int64)
-    rows = _features_at(crop.features, place, factor)
+    rows = _features_at(crop, place, factor)
     return Samples(rows, codes, place + np.array(crop.origin)[:, None])
 
 
@@ -98,8 +96,6 @@ def sample_open(
     ValueError
         If the crop has no features.
     """
-    if crop.features is None:
-        raise ValueError("a forest needs features")
     labels, (_, y, x) = crop.labels.numpy(), _inner(crop)
     slices = painted_slices(crop)
     places = [np.zeros((3, 0), np.int64)]
@@ -109,7 +105,7 @@ def sample_open(
         some = random.choice(found, share, replace=False) if found.size > share else found
         rows, columns = np.divmod(some, x.stop - x.start)
         places.append(np.stack([np.full(len(some), z), rows + y.start, columns + x.start]))
-    return _features_at(crop.features, np.concatenate(places, 1), factor)
+    return _features_at(crop, np.concatenate(places, 1), factor)
 
 
 def painted_slices(crop: Crop) -> list[int]:
@@ -175,9 +171,11 @@ def _inner(crop: Crop) -> tuple[slice, ...]:
 
 
 def _features_at(
-    features: torch.Tensor, place: npt.NDArray[np.int64], factor: Triple
+    crop: Crop, place: npt.NDArray[np.int64], factor: Triple
 ) -> npt.NDArray[np.float32]:
     """Rows ``(n, F)`` of the cells in which voxels ``(3, n)`` lie."""
+    if crop.features is None:
+        raise ValueError("a forest needs features")
     z, y, x = place // np.array(factor)[:, None]
-    rows: npt.NDArray[np.float32] = features[:, z, y, x].T.float().numpy()
+    rows: npt.NDArray[np.float32] = crop.features[:, z, y, x].T.float().numpy()
     return rows
