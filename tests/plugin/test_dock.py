@@ -86,10 +86,14 @@ def test_killed_engine_is_said_and_the_training_taken_up_once(hands, monkeypatch
     monkeypatch.setenv("DENSIFY_FAKE_STEPS", "2000")
     hands.open_project()
     hands.paint(3)
-    hands.session.live, asked, submit = live, [], hands.bench.client.submit
-    monkeypatch.setattr(
-        hands.bench.client, "submit", lambda request: asked.append(request) or submit(request)
-    )
+    hands.session.live, resumed, submit = live, [], hands.bench.client.submit
+
+    def note_trainings(request):
+        if request.kind == "train":
+            resumed.append(request.resume)
+        return submit(request)
+
+    monkeypatch.setattr(hands.bench.client, "submit", note_trainings)
     painted = hands.session.counts()
     said = []
     hands.session.said.connect(lambda level, text: said.append((level, text)))
@@ -98,10 +102,10 @@ def test_killed_engine_is_said_and_the_training_taken_up_once(hands, monkeypatch
     first = hands.bench.client.pid
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: hands.bench.client.pid not in (0, first))
+    wait_for(lambda: len(resumed) > 1)  # until then the curve is still the first one's
     wait_for(lambda: len(hands.session.training.loss) > 3)
     assert any(level == "error" and "killed" in text for level, text in said)
     assert any("taken up again" in text for _, text in said)
-    resumed = [request.resume for request in asked if request.kind == "train"]
     assert resumed == [False, live], "a state is kept of live trainings alone"
     assert hands.session.counts() == painted
     os.kill(hands.bench.client.pid, signal.SIGKILL)
