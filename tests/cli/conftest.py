@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_densify.cli import run as cli
 from napari_densify.cli.main import run_program
+from napari_densify.core.events import Progress
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Volume
 from napari_densify.io import write_labels, write_volume
@@ -78,3 +80,16 @@ def densify(capfd) -> Callable[..., Outcome]:
         return Outcome(code, said.out, said.err)
 
     return _run
+
+
+def stop_after(monkeypatch, blocks):
+    """Press Ctrl-C once so many blocks are done."""
+    guarded = cli.guarded
+
+    def watched(request, control):
+        for event in guarded(request, control):
+            if isinstance(event, Progress) and event.done >= blocks:
+                control.stop = True
+            yield event
+
+    monkeypatch.setattr(cli, "guarded", watched)

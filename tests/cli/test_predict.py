@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_densify.cli import run as cli
 from napari_densify.cli.main import run_program
-from napari_densify.core.events import Progress
+from napari_densify.engine.jobs import predict as jobs
 from napari_densify.io import open_image, open_labels
+
+from .conftest import stop_after
 
 _trained: dict[str, bytes] = {}
 
@@ -98,6 +99,26 @@ def test_folder_with_a_broken_file(densify, files, model):
     assert ["error" in row for row in report["volumes"]] == [False, True, False]
 
 
+def test_too_little_memory_for_one_of_many_is_said_in_a_line(densify, files, model, monkeypatch):
+    volumes = files.folder / "volumes"
+    volumes.mkdir()
+    for name in ("a.tif", "b.tif"):
+        (volumes / name).write_bytes(Path(files.image).read_bytes())
+    whole = jobs._predict_one
+
+    def scarce(request, model, target, control):
+        if target.image.endswith("a.tif"):
+            raise MemoryError("want 3 GiB")
+        return whole(request, model, target, control)
+
+    monkeypatch.setattr(jobs, "_predict_one", scarce)
+    outcome = predict(densify, volumes, model, files.folder / "out")
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.out + outcome.err
+    assert "not enough memory" in outcome.out
+    assert (files.folder / "out" / "b.tif").exists()
+
+
 def test_input_is_never_written_over(densify, files, model):
     before = Path(files.image).read_bytes()
     outcome = predict(densify, files.image, model, files.image)
@@ -118,25 +139,12 @@ def test_broken_and_missing_model(densify, files, content, words):
     assert words in outcome.err
 
 
-def _stop_after(monkeypatch, blocks):
-    """Press Ctrl-C once so many blocks are done."""
-    guarded = cli.guarded
-
-    def watched(request, control):
-        for event in guarded(request, control):
-            if isinstance(event, Progress) and event.done >= blocks:
-                control.stop = True
-            yield event
-
-    monkeypatch.setattr(cli, "guarded", watched)
-
-
 def test_interrupted_and_resumed_is_as_if_uninterrupted(densify, files, model, monkeypatch):
     small = ("--set", "block=4,16,24")
     whole, broken = files.folder / "whole.zarr", files.folder / "broken.zarr"
     assert predict(densify, files.image, model, whole, *small).code == 0
     with monkeypatch.context() as patch:
-        _stop_after(patch, 3)
+        stop_after(patch, 3)
         outcome = predict(densify, files.image, model, broken, *small)
     assert outcome.code == 130
     assert "--resume" in outcome.out
@@ -154,7 +162,7 @@ def test_interrupted_and_resumed_is_as_if_uninterrupted(densify, files, model, m
 
 
 def test_interrupted_tiff_keeps_what_is_done(densify, files, model, monkeypatch):
-    _stop_after(monkeypatch, 3)
+    stop_after(monkeypatch, 3)
     target = files.folder / "part.tif"
     outcome = predict(densify, files.image, model, target, "--set", "block=4,16,24")
     assert outcome.code == 130

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from napari_densify.core.model import ModelSpec
 from napari_densify.core.requests import PredictRequest
 from napari_densify.core.settings import Triple
 from napari_densify.core.volume import Volume
+from napari_densify.engine.failures import failure
 from napari_densify.engine.fitting import fit
 from napari_densify.engine.many import expand_images, output_names
 from napari_densify.engine.outputs import require_label_file
@@ -194,14 +194,16 @@ def _sinks(
     On failure none is left half under its name; what is done when the job is
     stopped is kept, in a zarr so that it can be gone on with.
     """
-    from napari_densify.inference.tiling import chunk_size
+    from napari_densify.inference.tiling import block_size, chunk_size
     from napari_densify.io import create_sink
 
+    # Where all is one block, its chunks are as small as those of other predictions.
+    one = block_size(volume.shape, spec) if block == volume.shape else block
     known: dict[str, Any] = {
         "spacing": volume.spacing,
         "spacing_known": volume.spacing_known,
         "resume": request.settings.resume,
-        "chunks": chunk_size(block),
+        "chunks": chunk_size(one),
         "plan": _plan(request, volume, block),
     }
     codes = label_dtype(max(spec.classes.values))
@@ -262,10 +264,9 @@ def _say_partial(path: Path) -> str:
 
 
 def _trouble(error: Exception) -> dict[str, Any]:
-    if isinstance(error, InputError | OSError):
-        return {"error": str(error), "fault": False}
-    text = "".join(traceback.format_exception(error))
-    return {"error": f"{type(error).__name__}: {error}", "fault": True, "traceback": text}
+    found = failure(error)
+    more = {"traceback": found.traceback} if found.traceback else {}
+    return {"error": found.message, "fault": found.fault, **more}
 
 
 def _row(target: Target, seconds: float, error: dict[str, Any]) -> dict[str, Any]:
