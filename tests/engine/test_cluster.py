@@ -212,7 +212,7 @@ def test_a_block_is_not_written_twice(files: Path, monkeypatch: pytest.MonkeyPat
     )
     monkeypatch.setattr(cluster_worker, "_worker", lambda: ("0-x", 1))
     whole = full_region(volume.shape)
-    block = Block((0, 0, 0), whole, whole)
+    block = Block((0, 0, 0), whole)
     cluster_worker.state_of(job).predict(block)
     stored = ZarrPart(sink.path, "look")
     stored.write(whole, np.zeros(volume.shape))

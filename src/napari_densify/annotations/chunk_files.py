@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +15,13 @@ import zarr
 
 from napari_densify.annotations.chunks import ChunkGrid, ChunkIndex
 from napari_densify.core.errors import InputError
-from napari_densify.core.files import replace
+from napari_densify.core.files import replace, retried
 
 __all__ = ["ChunkFiles", "Signature", "create_array", "sync_path"]
 
 Signature = tuple[int, int, int]
 """Modification time (ns), size and inode of a chunk's file: another file has another."""
 
-T = TypeVar("T")
-_RETRIES = 20
 _PAUSE_S = 0.01
 _MANY = 200
 
@@ -90,7 +87,7 @@ class ChunkFiles:
         """
         region = self.grid.region(index)
         try:
-            return np.array(_retried(lambda: self._array[region]))
+            return np.array(retried(lambda: self._array[region], pause_s=_PAUSE_S))
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"damaged chunk ({error})",
@@ -112,7 +109,7 @@ class ChunkFiles:
         row = np.concatenate(chunks, axis=2)
         z, y, x = self.grid.region(first)
         region = (z, y, slice(x.start, x.start + row.shape[2]))
-        _retried(lambda: self._array.__setitem__(region, row))
+        retried(lambda: self._array.__setitem__(region, row), pause_s=_PAUSE_S)
 
     def signature(self, index: ChunkIndex) -> Signature | None:
         """Tell the present file of a chunk from its next; None if it has none."""
@@ -188,16 +185,6 @@ def _parse(name: str) -> ChunkIndex | None:
     if len(parts) != 4 or parts[0] != "c" or not all(p.isdigit() for p in parts[1:]):
         return None
     return int(parts[1]), int(parts[2]), int(parts[3])
-
-
-def _retried(act: Callable[[], T]) -> T:
-    """Try again while another process holds the file (Windows refuses it then)."""
-    for _ in range(_RETRIES):
-        try:
-            return act()
-        except PermissionError:
-            time.sleep(_PAUSE_S)
-    return act()
 
 
 def _link(source: Path, folder: Path) -> None:

@@ -1,8 +1,7 @@
 """Blocks: the one vocabulary for cutting a volume into pieces.
 
-A block is *read* with a halo and *written* without it; the write regions tile
-the volume exactly once. Training patches, tiled prediction, blockwise classical
-filters and dask all speak of the same :class:`Block`.
+Blocks tile a volume exactly once, so that no voxel is written by two. What is read
+around one is decided by who reads it.
 """
 
 from __future__ import annotations
@@ -42,24 +41,10 @@ class Block:
         Position in the grid of blocks (Z, Y, X).
     write
         Region of the volume that this block is responsible for.
-    read
-        Region to be read for it: ``write`` grown by the halo, clipped to the volume.
-    inner
-        ``write`` relative to ``read``: crops the result of the read region.
     """
 
     index: tuple[int, int, int]
     write: Region
-    read: Region
-
-    @property
-    def inner(self) -> Region:
-        """``write`` relative to the origin of ``read``."""
-        z, y, x = (
-            slice(w.start - r.start, w.stop - r.start)
-            for w, r in zip(self.write, self.read, strict=True)
-        )
-        return z, y, x
 
 
 def full_region(shape: Sequence[int]) -> Region:
@@ -86,39 +71,23 @@ def region_of(bounds: Bounds) -> Region:
     return z, y, x
 
 
-def _cover(start: int, stop: int, size: int) -> list[slice]:
-    return [slice(a, min(a + size, stop)) for a in range(start, stop, size)]
-
-
-def block_grid(
-    shape: Sequence[int],
-    size: Sequence[int],
-    halo: Sequence[int] = (0, 0, 0),
-    *,
-    region: Region | None = None,
-) -> Iterator[Block]:
-    """Cut ``region`` of a volume into blocks, in Z-major order.
+def block_grid(shape: Sequence[int], size: Sequence[int]) -> Iterator[Block]:
+    """Cut a volume into blocks, in Z-major order.
 
     Parameters
     ----------
     shape
         Shape of the whole volume (Z, Y, X), in voxels.
     size
-        Write size of a block (Z, Y, X); blocks at the far border are smaller.
-    halo
-        Voxels read beyond the write region on each side, clipped to the volume.
-    region
-        Part of the volume to cover; all of it by default.
+        Of a block (Z, Y, X); blocks at the far border are smaller.
     """
-    region = region or full_region(shape)
-    covers = [_cover(r.start, r.stop, n) for r, n in zip(region, size, strict=True)]
-    for index in product(*(range(len(c)) for c in covers)):
-        write = tuple(c[i] for c, i in zip(covers, index, strict=True))
-        read = tuple(
-            slice(max(0, w.start - h), min(n, w.stop + h))
-            for w, h, n in zip(write, halo, shape, strict=True)
+    numbers = (range(-(-length // n)) for length, n in zip(shape, size, strict=True))
+    for index in product(*numbers):
+        z, y, x = (
+            slice(i * n, min((i + 1) * n, length))
+            for i, n, length in zip(index, size, shape, strict=True)
         )
-        yield Block(index=index, write=write, read=read)  # type: ignore[arg-type]
+        yield Block(index=(index[0], index[1], index[2]), write=(z, y, x))
 
 
 def parse_region(text: str, shape: Sequence[int]) -> Region:

@@ -26,6 +26,7 @@ __all__ = [
     "remove_tree",
     "replace",
     "require_room",
+    "retried",
     "temporary_beside",
 ]
 
@@ -43,7 +44,7 @@ def replace(source: Path, target: Path) -> None:
     PermissionError
         If the target is still held after about a second.
     """
-    _retried(lambda: os.replace(source, target))
+    retried(lambda: os.replace(source, target))
 
 
 def read_replaced(path: Path) -> bytes:
@@ -54,16 +55,29 @@ def read_replaced(path: Path) -> bytes:
     OSError
         If it cannot be read.
     """
-    return _retried(path.read_bytes)
+    return retried(path.read_bytes)
 
 
-def _retried(act: Callable[[], T]) -> T:
-    """Try again while another process holds the file (Windows refuses it then)."""
+def retried(act: Callable[[], T], *, pause_s: float = _PAUSE_S) -> T:
+    """Try again while another process holds the file (Windows refuses it then).
+
+    Parameters
+    ----------
+    act
+        What reads or writes it.
+    pause_s
+        Seconds between two of the at most twenty times.
+
+    Raises
+    ------
+    PermissionError
+        If it is held all the time.
+    """
     for _ in range(_RETRIES - 1):
         try:
             return act()
         except PermissionError:
-            time.sleep(_PAUSE_S)
+            time.sleep(pause_s)
     return act()
 
 

@@ -49,7 +49,7 @@ class Grid:
             slice(max(i * n, side.start), min((i + 1) * n, side.stop))
             for i, n, side in zip(index, self.size, self.region, strict=True)
         )
-        return Block(index=index, write=(z, y, x), read=(z, y, x))
+        return Block(index=index, write=(z, y, x))
 
     def number(self, index: Triple) -> int:
         """Place of a block in the order of iteration."""
