@@ -83,3 +83,15 @@ def test_rotated_records_are_read_before_newer_ones_until_they_are_dropped(journ
     journal.rotate()
     journal.clear()
     assert journal.read() == {}
+
+
+@pytest.mark.parametrize("cut", [1, 20, 40])
+def test_what_a_kill_has_torn_hides_nothing_that_comes_later(journal, cut):
+    journal.append({(0, 0, 0): chunk(1)})
+    whole = journal.size()
+    journal.append({(1, 0, 0): chunk(2)})
+    torn = journal.path.read_bytes()[: whole + cut]
+    journal.path.write_bytes(torn)
+    journal.mend()
+    journal.append({(2, 0, 0): chunk(3)})
+    assert {i: int(c.max()) for i, c in journal.read().items()} == {(0, 0, 0): 1, (2, 0, 0): 3}

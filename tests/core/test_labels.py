@@ -112,3 +112,11 @@ def test_predictions_can_be_copied_into_annotations():
     truth = np.array([1, 40, 2, 2], np.uint8)
     codes = np.array(table.values, np.uint8)[to_class_indices(truth, table)]
     np.testing.assert_array_equal(codes, truth)
+
+
+def test_object_ids_are_counted_and_refused():
+    ids = np.array([[0, 3, 2**40, 2**40]], np.uint64)
+    counts = count_labels(ids)
+    assert counts == {3: 1, 2**40: 2}
+    with pytest.raises(InputError, match="object id"):
+        require_trainable(counts)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_densify.annotations import FileAnnotations
 from napari_densify.core.errors import InputError
 from napari_densify.engine.sources import open_painted
 from napari_densify.io import write_volume
@@ -53,3 +54,26 @@ def test_polygons_of_another_volume_are_refused(coco: Path, tmp_path: Path) -> N
     image = write_volume(tmp_path / "image.tif", np.zeros((4, 20, 30), np.uint8))
     with pytest.raises(InputError, match=r"polygons.json.*\(3, 20, 30\)"):
         open_painted(str(image), str(coco))
+
+
+class _Watched:
+    """An array that counts how often it is read."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.labels, self.shape, self.reads = labels, labels.shape, 0
+
+    def __getitem__(self, key: object) -> np.ndarray:
+        self.reads += 1
+        return self.labels[key]
+
+
+def test_a_label_file_is_looked_through_once() -> None:
+    labels = np.zeros((3, 20, 30), np.uint8)
+    labels[1, 2:4, 5:9] = 2
+    watched = _Watched(labels)
+    paint = FileAnnotations(watched)
+    for _ in range(2):
+        assert paint.slice_counts() == {1: {2: 8}}
+        assert paint.counts() == {2: 8}
+        assert paint.painted_boxes() == [(slice(1, 2), slice(2, 4), slice(5, 9))]
+    assert watched.reads == 2 * len(labels)  # for the counts, and for the boxes

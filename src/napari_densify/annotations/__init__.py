@@ -12,13 +12,19 @@ from napari_densify.annotations.aids import (
 )
 from napari_densify.annotations.between import interpolate_between, neighbours_of
 from napari_densify.annotations.painted import PaintedArray
-from napari_densify.annotations.source import Annotations, ArrayAnnotations, sum_slices
+from napari_densify.annotations.source import (
+    Annotations,
+    ArrayAnnotations,
+    FileAnnotations,
+    sum_slices,
+)
 from napari_densify.annotations.store import AnnotationStore
 
 __all__ = [
     "AnnotationStore",
     "Annotations",
     "ArrayAnnotations",
+    "FileAnnotations",
     "Edit",
     "PaintedArray",
     "copy_object",

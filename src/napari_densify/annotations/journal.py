@@ -77,6 +77,19 @@ class Journal:
         with stream:
             os.fsync(stream.fileno())
 
+    def mend(self) -> None:
+        """Cut off a batch that a kill has torn: what is appended from now on would hide behind it.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be changed.
+        """
+        content = _read(self.path)
+        end = _complete(content)
+        if end < len(content):
+            os.truncate(self.path, end)
+
     def read(self) -> dict[ChunkIndex, npt.NDArray[Any]]:
         """Latest content of every chunk in a complete batch."""
         content = _read(self._older) + _read(self.path)
@@ -148,6 +161,15 @@ def _unpack(content: bytes) -> list[tuple[bytes, ChunkIndex, bytes]]:
         records.append((magic, (z, y, x), payload))
         at += _RECORD.size + length
     return records
+
+
+def _complete(content: bytes) -> int:
+    """Where the last complete batch ends."""
+    at = end = 0
+    for magic, _, payload in _unpack(content):
+        at += _RECORD.size + len(payload)
+        end = at if magic == _COMMIT else end
+    return end
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

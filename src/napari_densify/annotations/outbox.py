@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -109,6 +110,8 @@ class Outbox:
 
     def recover(self) -> None:
         """Take up what an earlier process left in the journal."""
+        with suppress(OSError):  # then nothing can be appended behind it either
+            self._journal.mend()
         self.pending = self._journal.read()
         self._synced = dict(self.pending)
 

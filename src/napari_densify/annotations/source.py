@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import UNLABELLED, count_labels
 
-__all__ = ["Annotations", "ArrayAnnotations", "sum_slices"]
+__all__ = ["Annotations", "ArrayAnnotations", "FileAnnotations", "sum_slices"]
 
 
 def sum_slices(
@@ -91,3 +92,23 @@ class ArrayAnnotations:
         """Annotated voxels per class code, for each Z slice that has any."""
         rows = {z: count_labels(np.asarray(self._labels[z])) for z in range(self.shape[0])}
         return {z: row for z, row in rows.items() if row}
+
+
+class FileAnnotations(ArrayAnnotations):
+    """Annotations of a file, which doesn't change: it is looked through once."""
+
+    def painted_boxes(self) -> list[Region]:
+        """One tight box for each Z slice that holds paint."""
+        return list(self._boxes)
+
+    def slice_counts(self) -> dict[int, dict[int, int]]:
+        """Annotated voxels per class code, for each Z slice that has any."""
+        return {z: dict(row) for z, row in self._rows.items()}
+
+    @cached_property
+    def _boxes(self) -> list[Region]:
+        return super().painted_boxes()
+
+    @cached_property
+    def _rows(self) -> dict[int, dict[int, int]]:
+        return super().slice_counts()

@@ -35,19 +35,13 @@ class ChunkTally:
 
 def tally_chunk(chunk: npt.NDArray[Any]) -> ChunkTally | None:
     """Count a ``(1, Y, X)`` chunk; None if nothing is painted in it."""
-    # Object ids may be any number: counting by value would take memory for all of them.
-    counts = count_labels(chunk) if chunk.dtype.itemsize <= 2 else _count_ids(chunk)
+    counts = count_labels(chunk)
     if not counts:
         return None
     painted = chunk[0] != UNLABELLED
     rows, columns = np.flatnonzero(painted.any(1)), np.flatnonzero(painted.any(0))
     bounds = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
     return ChunkTally(counts, bounds)
-
-
-def _count_ids(chunk: npt.NDArray[Any]) -> dict[int, int]:
-    ids, counts = np.unique(chunk[chunk != UNLABELLED], return_counts=True)
-    return dict(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
 class Tally:

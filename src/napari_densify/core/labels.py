@@ -146,8 +146,15 @@ def count_labels(labels: npt.NDArray[Any]) -> dict[int, int]:
     labels
         Integer array of any shape.
     """
-    counts = np.bincount(np.asarray(labels).ravel())
-    return {int(v): int(counts[v]) for v in np.flatnonzero(counts) if v != UNLABELLED}
+    flat = np.asarray(labels).ravel()
+    if flat.max(initial=0) > MAX_CLASSES:  # object ids: a table of them all may not fit
+        values, numbers = np.unique(flat, return_counts=True)
+    else:
+        table = np.bincount(flat)
+        values = np.flatnonzero(table)
+        numbers = table[values]
+    rows = zip(values.tolist(), numbers.tolist(), strict=True)
+    return {value: n for value, n in rows if value != UNLABELLED}
 
 
 def require_trainable(
@@ -158,7 +165,8 @@ def require_trainable(
     Raises
     ------
     InputError
-        If no voxel is annotated, or all annotated voxels are of one class.
+        If no voxel is annotated, all annotated voxels are of one class, or they hold
+        object ids.
     """
     painted = [v for v, n in counts.items() if n > 0 and v != UNLABELLED]
     if not painted:
@@ -166,6 +174,12 @@ def require_trainable(
             "no voxel is annotated (every value is 0)",
             where=where,
             mend="paint at least two classes on at least one slice",
+        )
+    if max(painted) > MAX_CLASSES:
+        raise InputError(
+            f"value {max(painted)} is no class code (1 to {MAX_CLASSES}), but perhaps an object id",
+            where=where,
+            mend="give labels in which all objects of a class have one value",
         )
     if len(painted) == 1:
         value = painted[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,20 +11,23 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from napari_densify.annotations import Annotations, ArrayAnnotations
+from napari_densify.annotations import Annotations, FileAnnotations
 from napari_densify.core.errors import InputError
+from napari_densify.core.events import Notice
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.volume import Spacing, Volume
 
 __all__ = [
     "Painted",
     "PaintedVoxels",
+    "as_in_project",
     "is_project",
     "open_label_volume",
     "open_paint",
     "open_painted",
     "open_volume",
     "require_shape",
+    "require_slices",
 ]
 
 # Label arrays up to this size are read into memory once; larger ones stay on disk.
@@ -122,7 +126,7 @@ def open_paint(
     labels = _imported(address, shape) if foreign else _opened(address)
     small = math.prod(labels.shape) * labels.dtype.itemsize <= _IN_MEMORY_BYTES
     array = labels.read_labels() if small else labels.data
-    return ArrayAnnotations(cast(Any, array)), labels.metadata.get("classes")
+    return FileAnnotations(cast(Any, array)), labels.metadata.get("classes")
 
 
 def _opened(address: str) -> Volume:
@@ -224,6 +228,29 @@ def open_painted(
         project = Project.open(home, read_only=True)
         held_out, classes = project.held_out, classes or project.classes
     return Painted(volume, paint, classes, held_out, source)
+
+
+def require_slices(held_out: Sequence[int], depth: int) -> None:
+    """Refuse to hold out a slice that no image has.
+
+    Raises
+    ------
+    InputError
+        If one is beyond ``depth``, the number of slices.
+    """
+    outside = [z for z in held_out if z >= depth]
+    if outside:
+        raise InputError(
+            f"there is no slice {outside[0]}", where="--held-out", mend=f"write 0 to {depth - 1}"
+        )
+
+
+def as_in_project(held_out: Sequence[int]) -> Notice:
+    """Say which slices are held out because the project does so."""
+    listed = ",".join(map(str, held_out))
+    return Notice(
+        message=f"slices {listed} are held out, as in the project (--held-out none: none)"
+    )
 
 
 def require_shape(
