@@ -93,3 +93,11 @@ def test_statistics_do_not_depend_on_the_tile(rng):
 def test_intensity_survives_json(rng):
     intensity = measure_intensity(Volume(rng.normal(0, 1, (1, 9, 9))))
     assert Intensity.model_validate_json(intensity.model_dump_json()) == intensity
+
+
+def test_large_numbers_keep_their_contrast(rng):
+    image = (10**9 + rng.integers(0, 50, (4, 16, 16))).astype(np.int32)
+    intensity = measure_intensity(Volume(image))
+    out = normalise(image[None], intensity)
+    assert out.dtype == np.float32
+    assert len(np.unique(out)) == len(np.unique(image))

@@ -121,3 +121,14 @@ def test_no_patch_loses_all_its_paint(margin: int) -> None:
 def test_an_unknown_augmentation_is_refused() -> None:
     with pytest.raises(InputError, match="unknown augmentation"):
         resolve_augmentation("heavy")
+
+
+def test_slices_seen_as_channels_stay_in_place() -> None:
+    ramp = torch.arange(5.0)[:, None, None].expand(5, 32, 32)
+    labels = torch.zeros(3, 1, 32, 32, dtype=torch.long)
+    config = AugmentConfig(probability=1.0, tilt=20, elastic_sd=3)
+    image, _, _ = augment_batch(
+        ramp.expand(3, 1, 5, 32, 32), None, labels, config, spacing=(1.0, 1.0, 1.0),
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    assert torch.allclose(image, ramp.expand_as(image), atol=1e-4)

@@ -207,3 +207,13 @@ def test_erasing_all_paint_does_not_end_a_training(tmp_path: Path) -> None:
     assert sum(isinstance(e, Notice) and e.message == ERASED for e in events) == 1
     assert isinstance(events[-1], ModelSaved)
     assert events[-1].steps == QUICK.steps
+
+
+def test_no_earlier_preview_is_kept_beside_the_last(tmp_path: Path) -> None:
+    leftover = tmp_path / ".preview.zarr.abcd"  # as earlier versions left some
+    (leftover / "old").mkdir(parents=True)
+    for _ in range(2):
+        control = JobControl(view=VIEW, view_generation=7)
+        list(train([source()], QUICK, output=tmp_path / "m.safetensors", control=control,
+                   extras=live(tmp_path)))  # fmt: skip
+    assert [p.name for p in tmp_path.iterdir() if "preview" in p.name] == ["preview.zarr"]

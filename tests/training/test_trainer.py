@@ -12,8 +12,8 @@ import torch
 
 from napari_densify.annotations import ArrayAnnotations
 from napari_densify.core.control import JobControl
-from napari_densify.core.errors import InputError
-from napari_densify.core.events import HeldOutScore, LayerUpdated, ModelSaved, StepDone
+from napari_densify.core.errors import InputError, Interrupted
+from napari_densify.core.events import HeldOutScore, LayerUpdated, ModelSaved, Notice, StepDone
 from napari_densify.core.fingerprint import checksum
 from napari_densify.core.settings import TrainSettings
 from napari_densify.core.volume import Volume
@@ -188,3 +188,38 @@ def test_frequencies_are_corrected_where_parts_of_slices_are_painted(
     assert bool(shift) is corrected
     if corrected:
         assert shift[1] < shift[0]  # the small class is rarer than painted
+
+
+def test_stopped_before_the_first_step_nothing_is_written_over(tmp_path: Path) -> None:
+    output = tmp_path / "m.safetensors"
+    output.write_bytes(b"a good model")
+    with pytest.raises(Interrupted):
+        list(train([source()], QUICK, output=output, control=JobControl(stop=True)))
+    assert output.read_bytes() == b"a good model"
+
+
+def test_a_class_painted_on_the_way_is_named_once(tmp_path: Path) -> None:
+    image, truth = bricks()
+    paint = np.where(np.arange(6)[:, None, None] == 1, truth, 0).astype(np.uint8)
+    control, said = JobControl(), []
+    one = TrainingSource(Volume(image), ArrayAnnotations(paint))
+    for event in train([one], QUICK, output=tmp_path / "m.safetensors", control=control):
+        said += [event.message] if isinstance(event, Notice) else []
+        if isinstance(event, StepDone) and event.step in (3, 5):
+            paint[4, event.step] = 7
+            control.changed.append((slice(4, 5), slice(0, 64), slice(0, 64)))
+    assert sum("class 7 is new" in text for text in said) == 1
+
+
+def test_a_held_out_slice_painted_on_the_way_is_scored(tmp_path: Path) -> None:
+    image, truth = bricks()
+    paint = np.where(np.arange(6)[:, None, None] == 1, truth, 0).astype(np.uint8)
+    control, scores = JobControl(), []
+    one = TrainingSource(Volume(image), ArrayAnnotations(paint))
+    settings = QUICK.model_copy(update={"held_out": (4,)})
+    for event in train([one], settings, output=tmp_path / "m.safetensors", control=control):
+        scores += [event.slices] if isinstance(event, HeldOutScore) else []
+        if isinstance(event, StepDone) and event.step == 3:
+            paint[4] = truth[4]
+            control.changed.append((slice(4, 5), slice(0, 64), slice(0, 64)))
+    assert set(scores) == {(4,)}

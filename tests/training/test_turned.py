@@ -79,3 +79,12 @@ def test_some_slices_read_like_the_turned_array(turn: tuple[int, int, int]) -> N
     assert some.counts() == ArrayAnnotations(blanked).counts()
     assert some.slice_counts() == ArrayAnnotations(blanked).slice_counts()
     assert some.painted_boxes() == ArrayAnnotations(blanked).painted_boxes()
+
+
+def test_a_painted_block_is_learned_slice_by_slice() -> None:
+    paint = blank()
+    paint[:, 2:12, 4:19] = 1
+    paint[:, 2:12, 8:14] = 2
+    planes = find_planes(ArrayAnnotations(paint))
+    assert planes.along[1] == planes.along[2] == ()
+    assert sorted({*planes.along[0], *planes.strokes}) == list(range(12))

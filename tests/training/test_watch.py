@@ -1,6 +1,7 @@
 """Numbers on disk, and the end of a training that gains nothing."""
 
 import csv
+import math
 import sys
 import types
 from collections.abc import Iterator
@@ -144,3 +145,17 @@ def test_the_next_training_is_not_ended_by_what_was_said_of_the_last() -> None:
     control = JobControl(enough=True)
     events = list(stopped_early(training([0.4, 0.5], control), control, 0.5))
     assert sum(isinstance(e, StepDone) for e in events) == 2
+
+
+def test_a_resumed_training_goes_on_with_its_tables(tmp_path: Path) -> None:
+    events = list(training([0.4, 0.5, 0.6], JobControl()))
+    for part, resume in ((events[:3], False), (events[3:], True)):
+        list(logged(iter(part), "csv", tmp_path, resume=resume))
+    for name in ("steps", "held_out"):
+        assert [r["step"] for r in rows(tmp_path / f"{name}.csv")] == ["1", "2", "3"]
+
+
+def test_what_cannot_be_scored_ends_nothing() -> None:
+    control = JobControl()
+    list(stopped_early(training([math.nan] * 10, control), control, 0.2))
+    assert not control.enough

@@ -106,11 +106,15 @@ def normalise(image: npt.NDArray[Any], intensity: Intensity) -> npt.NDArray[np.f
     float32 array of the same shape.
     """
     axes = (-1,) + (1,) * (image.ndim - 1)
+    # float32 has steps of 64 near 10^9, where some images have all their grey values.
+    exact = np.float32 if np.can_cast(image.dtype, np.float32) else np.float64
     low, high, offset, scale = (
-        np.asarray(v, np.float32).reshape(axes)
+        np.asarray(v, exact).reshape(axes)
         for v in (intensity.low, intensity.high, intensity.offset, intensity.scale)
     )
-    out = np.clip(image.astype(np.float32), low, high)
+    out = np.clip(image.astype(exact), low, high)
     out -= offset
     out /= scale
-    return np.nan_to_num(out, copy=False, nan=0.0)
+    found: npt.NDArray[np.float32] = out.astype(np.float32, copy=False)
+    np.nan_to_num(found, copy=False, nan=0.0)
+    return found

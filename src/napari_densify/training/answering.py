@@ -95,10 +95,9 @@ class Answerer:
         forest = self._forest
         if forest is None:
             return "network"
-        paint, slices = self._annotations, self._held_out
+        paint, slices = self._annotations, _two(self._held_out)
         if not slices:
-            painted = sorted(paint.slice_counts())
-            some = painted[:: max(1, len(painted) // 2)][:2]
+            some = _two(sorted(paint.slice_counts()))
             mine = score_paint(predictor, paint, some).mean_dice
             # NaN: nothing speaks for the forest. The network is what will be saved.
             return "both" if mine < forest.dice - _AS_GOOD else "network"
@@ -124,6 +123,11 @@ class Answerer:
         if self.who == "forest":
             return "random forest for now"
         return f"step {step}" + (" with a random forest" if self.who == "both" else "")
+
+
+def _two(slices: Sequence[int]) -> Sequence[int]:
+    """Two slices at most, far apart: more would hold up whoever paints and looks."""
+    return slices[:: max(1, len(slices) // 2)][:2]
 
 
 class _Rivals:

@@ -105,6 +105,8 @@ def augment_batch(
     Image, features and labels, of the same shapes and dtypes.
     """
     if changes_geometry(config):
+        if labels.shape[1] == 1:  # other slices are channels: nothing is carried across them
+            config = config.model_copy(update={"planar": True})
         warp = draw_warp(len(image), image.shape[2:], config, spacing=spacing, generator=generator)
         moved = warp_labels(labels, warp, fill=config.fill)
         kept = _has_paint(moved, margin)

@@ -239,12 +239,14 @@ def measure_features(crops: Sequence[Crop]) -> tuple[tuple[float, ...], tuple[fl
 
     Slices whose features were not computed (all 0) are left out.
     """
-    banks = [c.features[:, c.features.any(0).flatten(1).any(1)].float() for c in crops
-             if c.features is not None]  # fmt: skip
-    voxels = sum(b[0].numel() for b in banks)
+    voxels, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for bank in (c.features for c in crops if c.features is not None):
+        seen = bank[:, bank.any(0).flatten(1).any(1)].float()  # one at a time: twice its memory
+        voxels += seen[0].numel()
+        total = total + seen.sum((1, 2, 3))
+        squares = squares + seen.square().sum((1, 2, 3))
     if not voxels:
         return (), ()
-    mean = torch.as_tensor(sum(b.sum((1, 2, 3)) for b in banks) / voxels)
-    squares = torch.as_tensor(sum(b.square().sum((1, 2, 3)) for b in banks) / voxels)
+    mean, squares = total / voxels, squares / voxels
     deviation = (squares - mean**2).clamp(min=1e-8).sqrt()
     return tuple(mean.tolist()), tuple((1 / deviation).tolist())

@@ -135,7 +135,7 @@ def _painted(
     crops: Sequence[Crop], classes: int, factor: Triple, random: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Features, classes and strokes of painted voxels, evenly over classes."""
-    share = _PAINTED // (classes * len(crops))
+    share = max(1, _PAINTED // (classes * len(crops)))
     rows, codes, strokes = [], [], []
     for crop in crops:
         sample = sample_paint(crop, factor, classes, share, random, mirrored=False)

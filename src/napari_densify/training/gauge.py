@@ -58,14 +58,20 @@ class HeldOutGauge:
         slices: Sequence[int],
         steps: int | None = None,
     ) -> None:
-        self._held: list[tuple[TrainingSource, Intensity, list[int]]] = []
-        for source, intensity in zip(sources, intensities, strict=True):
-            painted = source.annotations.slice_counts()
-            if found := [z for z in slices if z in painted]:
-                self._held.append((source, intensity, found))
-        self.slices = tuple(sorted({z for *_, found in self._held for z in found}))
+        self._sources = list(zip(sources, intensities, strict=True))
+        self._wished = tuple(slices)
+        self.look()
         self._every = None if steps is None else max(1, steps // _SCORES)
         self._due = 0.0
+
+    def look(self) -> None:
+        """Find out which of the held-out slices are painted now."""
+        self._held: list[tuple[TrainingSource, Intensity, list[int]]] = []
+        for source, intensity in self._sources:
+            painted = source.annotations.slice_counts()
+            if found := [z for z in self._wished if z in painted]:
+                self._held.append((source, intensity, found))
+        self.slices = tuple(sorted({z for *_, found in self._held for z in found}))
 
     def due(self, elapsed_s: float, step: int) -> bool:
         """Whether a score is worth its time now."""
@@ -159,9 +165,10 @@ class PaintTally:
     def add(self, predictor: Answering, annotations: Annotations, slices: Sequence[int]) -> None:
         """Predict some slices of a volume where they are painted."""
         codes = np.asarray(self._classes.values)
+        boxes = annotations.painted_boxes()
         for z in slices:
             tiles: list[npt.NDArray[np.int64]] = []
-            for box in painted_boxes(annotations, z):
+            for box in _on_slice(boxes, z):
                 probabilities, truth = predictor.predict_region(box), annotations.read(box)
                 labels = codes[probabilities.argmax(0)]
                 tiles += _tile_counts(labels, truth, self._values)
@@ -209,7 +216,6 @@ def _tile_counts(
     return rows
 
 
-def painted_boxes(annotations: Annotations, z: int) -> list[Region]:
-    """Parts of a slice that hold paint."""
-    boxes = annotations.painted_boxes()
+def _on_slice(boxes: Sequence[Region], z: int) -> list[Region]:
+    """Parts of boxes that lie on a slice."""
     return [(slice(z, z + 1), b[1], b[2]) for b in boxes if b[0].start <= z < b[0].stop]

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from napari_densify.core.blocks import Region, bounds_of
 from napari_densify.core.control import JobControl
 from napari_densify.core.events import Event, LayerUpdated, Notice
+from napari_densify.core.files import remove_tree
 from napari_densify.core.labels import label_dtype
 from napari_densify.core.model import ModelSpec
 from napari_densify.core.normalisation import Intensity
@@ -228,6 +229,9 @@ class LivePreview:
 
     def _open(self, spec: ModelSpec) -> Sink:
         if self._sink is None:
+            # Nobody will want it back, so nothing is set aside.
+            for old in (self._path, *self._path.parent.glob(f".{self._path.name}.*")):
+                remove_tree(old)
             self._sink = create_sink(
                 self._path,
                 shape=self._volume.shape,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from napari_densify.core.events import Notice
+from napari_densify.core.labels import ClassTable
 from napari_densify.training.paint import PaintReader
 from napari_densify.training.plan import TrainPlan
 
-__all__ = ["ERASED", "READING", "TOO_LARGE", "say_method"]
+__all__ = ["ERASED", "READING", "TOO_LARGE", "say_method", "say_unknown"]
 
 READING = "reading painted slices"
 TOO_LARGE = (
@@ -40,6 +41,13 @@ _NOTHING_HELD_OUT = (
     "the best weights are chosen on held-out slices; none with paint are held out, so the last "
     "ones are saved"
 )
+
+
+def say_unknown(painted: Iterable[int], table: ClassTable) -> Iterator[Notice]:
+    """Warn of classes painted on the way, which a network that has begun doesn't know."""
+    for value in sorted({*painted} - {*table.values}):
+        message = f"class {value} is new: it is learned once a training begins after this one"
+        yield Notice(level="warning", message=message)
 
 
 def say_method(

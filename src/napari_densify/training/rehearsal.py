@@ -11,6 +11,7 @@ piece of work as JSON and prints a verdict (:mod:`napari_densify.training.verdic
 
 from __future__ import annotations
 
+import faulthandler
 import subprocess
 import sys
 import threading
@@ -213,4 +214,6 @@ def _least_cosine(exact: list[torch.Tensor], low: list[torch.Tensor]) -> float:
 
 
 if __name__ == "__main__":
+    # Should it hang and nobody be left to end it.
+    faulthandler.dump_traceback_later(2 * _TIMEOUT_S, exit=True)
     print(rehearse(Piece.model_validate_json(sys.argv[1])).model_dump_json())

@@ -80,7 +80,8 @@ def remember(
     source: TrainingSource, table: ClassTable, held_out: Sequence[int]
 ) -> PaintMemory | None:
     """Measure whether painted slices predict each other; None if they do not."""
-    painted = [z for z in source.annotations.slice_counts() if z not in held_out]
+    rows, known = source.annotations.slice_counts(), {*table.values}
+    painted = [z for z, row in rows.items() if z not in held_out and not known.isdisjoint(row)]
     _, height, width = source.volume.shape
     size = 4 * len(painted) * len(table) * height * width
     if len(painted) < _FEWEST_PLANES or size > _MAX_BYTES:

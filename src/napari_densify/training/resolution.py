@@ -16,14 +16,14 @@ from napari_densify.classical.task import best_window
 from napari_densify.core.blocks import Region
 from napari_densify.core.labels import ClassTable, to_class_indices
 from napari_densify.core.normalisation import Intensity
-from napari_densify.core.settings import FeatureConfig, Triple
+from napari_densify.core.settings import FeatureConfig, TrainSettings, Triple
 from napari_densify.inference.inputs import encode
 from napari_densify.training.crops import Crop
 from napari_densify.training.paint import TrainingSource
-from napari_densify.training.plan import CELLS
+from napari_densify.training.plan import CELLS, large_planes
 from napari_densify.training.quick import QuickForest
 
-__all__ = ["needs_voxels"]
+__all__ = ["is_open", "needs_voxels"]
 
 _VOXELS: Triple = (1, 1, 1)
 # Slices that are looked at, and voxels of each: half a second of work. Their window lies
@@ -32,6 +32,12 @@ _SLICES, _WINDOW, _REACH = 4, 512 * 512, 1024
 _FORESTS = 2
 # Errors on voxels over errors on cells below which the full resolution pays.
 _CLEARLY = 0.8
+
+
+def is_open(settings: TrainSettings, shape: Triple) -> bool:
+    """Whether a training that begins afresh may choose its resolution by looking at the paint."""
+    chooses = settings.working_factor is None and settings.preset in ("auto", "fast")
+    return chooses and large_planes(shape)
 
 
 def needs_voxels(

@@ -180,7 +180,7 @@ class TrainingState:
 
         Returns
         -------
-        The loss; NaN if it or its gradient is not finite. Then nothing was changed.
+        The loss; NaN if it or its gradient is not finite: no weight was changed then.
         """
         self.progress = progress
         self._set_rate(progress)

@@ -83,7 +83,7 @@ def fit_forest(
 
 
 def _fit(crops: Sequence[Crop], classes: int, factor: Triple, leaf: int, seed: int) -> Any:
-    random, share = np.random.default_rng(seed), _SAMPLES // (classes * len(crops))
+    random, share = np.random.default_rng(seed), max(1, _SAMPLES // (classes * len(crops)))
     samples = [sample_paint(c, factor, classes, share, random) for c in crops]
     features = np.concatenate([s.rows for s in samples])
     labels = np.concatenate([s.codes for s in samples])

@@ -13,7 +13,7 @@ import torch
 from napari_densify.core import events as say
 from napari_densify.core.blocks import Region, bounds_of
 from napari_densify.core.control import JobControl
-from napari_densify.core.errors import InputError
+from napari_densify.core.errors import InputError, Interrupted
 from napari_densify.core.files import require_room
 from napari_densify.core.labels import ClassTable, require_trainable
 from napari_densify.core.model import ModelSpec
@@ -23,6 +23,7 @@ from napari_densify.inference.allocator import keep_freed_memory
 from napari_densify.inference.device import select_device
 from napari_densify.inference.predictor import Predictor
 from napari_densify.networks import build_network, load_start, save_model
+from napari_densify.training import notices
 from napari_densify.training.clock import Clock
 from napari_densify.training.companions import Companions
 from napari_densify.training.correction import FrequencyCorrection
@@ -31,13 +32,12 @@ from napari_densify.training.facts import Facts, flat_notices, gather_facts
 from napari_densify.training.gauge import HeldOutGauge
 from napari_densify.training.live import LivePreview
 from napari_densify.training.members import plan_members
-from napari_densify.training.notices import CORRECTED, ERASED, READING, TOO_LARGE, say_method
 from napari_densify.training.paint import PaintReader, TrainingSource, count_painted, name_paint
-from napari_densify.training.plan import large_planes, resolve_plan
+from napari_densify.training.plan import resolve_plan
 from napari_densify.training.rehearsal import LowPrecision, Rehearsal, begin_rehearsal
 from napari_densify.training.remember import LearnedSlices
 from napari_densify.training.rescue import Rescue
-from napari_densify.training.resolution import needs_voxels
+from napari_densify.training.resolution import is_open, needs_voxels
 from napari_densify.training.schedules import load_ahead
 from napari_densify.training.snapshot import (
     load_snapshot,
@@ -167,6 +167,8 @@ class _Run:
         yield from self.prepare(classes)
         yield from self.begin(output)
         yield from self.steps()
+        if not self._state.step:
+            raise Interrupted("stopped before the first step")  # nothing is learned to be saved
         if self.team.leads:
             yield from self.save(output)
 
@@ -189,12 +191,12 @@ class _Run:
         cost = estimate_cost(plan, facts, painted, device=self._device)
         yield say.Plan(explanation=plan.explanation, plan=plan.model_dump(mode="json"), cost=cost)
         if not cost.fits:
-            yield say.Notice(level="warning", message=TOO_LARGE)
+            yield say.Notice(level="warning", message=notices.TOO_LARGE)
         self._rehearsal = begin_rehearsal(plan, self._device)
         views, intensities = self._views()
         self._paint = PaintReader(views, intensities, plan, self._table, held_out)
         for done, total in self._paint.read():
-            yield say.Progress(done=done, total=total, unit="crops", message=READING)
+            yield say.Progress(done=done, total=total, unit="crops", message=notices.READING)
         yield from self._show_first()
         self._paint.teach()
         self._sampler = self._paint.sampler(seed=plan.seed)
@@ -203,15 +205,14 @@ class _Run:
         self._companions.learn(self._paint, views[: len(self._sources)])
         remembers = bool(self._companions.remembers)
         scored = self._gauge.slices
-        yield from say_method(plan, self._paint, held_out, scored, remembers=remembers)
+        yield from notices.say_method(plan, self._paint, held_out, scored, remembers=remembers)
 
     def _needs_voxels(self, facts: Facts) -> bool:
         """Look at the paint whether the full resolution pays, where that is open."""
-        wished = self._settings
-        decided = wished.working_factor or wished.preset not in ("auto", "fast") or self._init
-        if decided or not large_planes(facts.shape):
+        wished, first = self._settings, (self._sources[0], self._intensities[0])
+        if self._init or not is_open(wished, facts.shape):
             return False
-        return needs_voxels(self._sources[0], self._intensities[0], self._table, wished.held_out)
+        return needs_voxels(*first, self._table, wished.held_out)
 
     def _show_first(self) -> Iterator[say.Event]:
         """Let a quick forest answer what is on screen, before anything that takes long."""
@@ -331,13 +332,16 @@ class _Run:
         counts = count_painted(self._sources, self._settings.held_out)
         if sum(value in counts for value in self._table.values) < _FEWEST_CLASSES:
             self._put_off = changed
-            yield say.Notice(level="warning", message=ERASED)
+            yield say.Notice(level="warning", message=notices.ERASED)
             return
+        yield from notices.say_unknown(counts.keys() - self._counts.keys(), self._table)
+        self._counts = counts
+        self._gauge.look()
         self._paint.replace_sources(*self._views())
         before = self._paint.frequencies
         self._paint.refresh(changed)
         if before is None and self._paint.frequencies is not None:
-            yield say.Notice(message=CORRECTED)
+            yield say.Notice(message=notices.CORRECTED)
         self._learned.look()
         self._companions.outdate()
         self._sampler = self._paint.sampler(seed=plan.seed + state.step, newest=changed)
@@ -358,14 +362,9 @@ class _Run:
         )
         weights, members = state.trained()
         network = state.spec.network.model_copy(update={"members": members})
-        spec = state.spec.model_copy(
-            update={
-                "training": record,
-                "remembers": self._companions.remembers,
-                "network": network,
-                "mirrors": max(1, state.spec.mirrors // members),  # each one sees some views
-            }
-        )
+        saved = {"training": record, "remembers": self._companions.remembers, "network": network}
+        saved["mirrors"] = max(1, state.spec.mirrors // members)  # each one sees some views
+        spec = state.spec.model_copy(update=saved)
         save_model(output, weights, spec, self._companions.tensors)
         if self._control.stop and self._plan.steps is not None:
             save_snapshot(snapshot_path(output), state, self._sampler)

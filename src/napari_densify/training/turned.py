@@ -23,6 +23,8 @@ __all__ = ["find_planes", "turn_sources"]
 
 # Share of a plane from which on it counts as painted, not as crossed by other planes.
 _PAINTED = 0.3
+# Neighbouring planes from which on they are a painted block, whose slices are learned.
+_BLOCK = 5
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,19 @@ def find_planes(annotations: Annotations) -> Planes:
         return Planes((tuple(sorted(dense)), (), ()), ())
     spots = _open_paint(annotations, dense)
     left = max(depth - len(dense), 1)
-    rows = np.flatnonzero(np.bincount(spots[1], minlength=height) >= _PAINTED * left * width)
+    rows = _alone(np.bincount(spots[1], minlength=height) >= _PAINTED * left * width)
     spots = spots[:, ~np.isin(spots[1], rows)]
-    columns = np.flatnonzero(np.bincount(spots[2], minlength=width) >= _PAINTED * left * height)
+    columns = _alone(np.bincount(spots[2], minlength=width) >= _PAINTED * left * height)
     spots = spots[:, ~np.isin(spots[2], columns)]
     strokes = tuple(np.unique(spots[0]).tolist())
     return Planes((tuple(sorted(dense)), tuple(rows.tolist()), tuple(columns.tolist())), strokes)
+
+
+def _alone(painted: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Find painted planes that stand alone, not in a block of them."""
+    found = np.flatnonzero(painted)
+    runs = np.split(found, np.flatnonzero(np.diff(found) > 1) + 1)
+    return np.concatenate([run for run in runs if len(run) < _BLOCK] or [found[:0]])
 
 
 def _open_paint(annotations: Annotations, dense: set[int]) -> npt.NDArray[np.int32]:

@@ -23,7 +23,11 @@ def log_folder(model: Path) -> Path:
 
 
 def logged(
-    events: Iterator[Event], kind: Literal["none", "csv", "tensorboard"], folder: Path
+    events: Iterator[Event],
+    kind: Literal["none", "csv", "tensorboard"],
+    folder: Path,
+    *,
+    resume: bool = False,
 ) -> Iterator[Event]:
     """Pass events on and write losses, learning rates and held-out scores down.
 
@@ -33,6 +37,8 @@ def logged(
         ``csv``: steps.csv and held_out.csv; ``tensorboard``: a TensorBoard run.
     folder
         Where to write; made if it doesn't exist.
+    resume
+        Go on with the tables that there are.
 
     Raises
     ------
@@ -42,7 +48,9 @@ def logged(
     if kind == "none":
         yield from events
         return
-    writer: _Writer = _CsvWriter(folder) if kind == "csv" else _open_tensorboard(folder)
+    writer: _Writer = (
+        _CsvWriter(folder, resume=resume) if kind == "csv" else _open_tensorboard(folder)
+    )
     try:
         for event in events:
             if isinstance(event, StepDone):
@@ -78,7 +86,7 @@ def stopped_early(
             continue
         if isinstance(event, Progress) and event.unit == "training":
             progress = event.done / event.total
-        elif isinstance(event, HeldOutScore):
+        elif isinstance(event, HeldOutScore) and not math.isnan(event.mean_dice):
             if event.mean_dice > best:
                 best, best_at = event.mean_dice, progress
             elif progress < 1 and progress - best_at >= patience:
@@ -110,27 +118,40 @@ class _Writer(Protocol):
 class _CsvWriter:
     """One table a kind of event; each line is on disk at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, resume: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder, self._resume = folder, resume
         self._files: dict[str, Any] = {}
         self._tables: dict[str, csv.DictWriter[str]] = {}
 
     def write(self, table: str, step: int, elapsed_s: float, row: dict[str, float]) -> None:
         line = {"step": step, "elapsed_s": round(elapsed_s, 3), **row}
         if table not in self._tables:
-            path = self._folder / f"{table}.csv"
-            self._files[table] = path.open("w", newline="", encoding="utf-8")
-            self._tables[table] = csv.DictWriter(
-                self._files[table], list(line), extrasaction="ignore"
-            )
-            self._tables[table].writeheader()
+            self._begin(table, list(line))
         self._tables[table].writerow(line)
         self._files[table].flush()
+
+    def _begin(self, table: str, columns: list[str]) -> None:
+        path = self._folder / f"{table}.csv"
+        known = _header(path) if self._resume else []
+        mode = "a" if known else "w"
+        self._files[table] = path.open(mode, newline="", encoding="utf-8")
+        writer = csv.DictWriter(self._files[table], known or columns, extrasaction="ignore")
+        if not known:
+            writer.writeheader()
+        self._tables[table] = writer
 
     def close(self) -> None:
         for stream in self._files.values():
             stream.close()
+
+
+def _header(path: Path) -> list[str]:
+    """Columns of a table; none if it isn't there."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return next(csv.reader(stream), [])
 
 
 class _TensorBoardWriter:
