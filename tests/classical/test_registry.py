@@ -45,6 +45,11 @@ def test_names_that_users_try(name, expected):
     assert (method.name, preset) == expected
 
 
+def test_a_lone_value_is_a_list_of_one():
+    threshold = METHODS["threshold"]
+    assert resolve_parameters(threshold, {}, {"values": 120}).values == (120,)
+
+
 def test_unknown_names_list_those_there_are():
     with pytest.raises(InputError, match="watershed"):
         get_method("magic")

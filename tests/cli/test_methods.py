@@ -14,6 +14,11 @@ import pytest
 
 from napari_densify.io import open_labels
 
+from .conftest import stop_after
+
+PAINTED = ("{image}", "--annotations", "{paint}")
+TO_OUT = (*PAINTED, "-o", "{out}")
+
 
 def test_list_names_methods_and_parameters(densify):
     said = densify("classical", "--list").out
@@ -77,6 +82,16 @@ def test_tuning_keeps_what_the_user_set(densify, files):
         (("classical", "otsu", "{image}", "-o", "{out}", "--tune"), "--annotations"),
         (("classical", "interpolation", "{image}", "-o", "{out}"), "paint"),
         (("classical", "otsu", "{image}", "-o", "{image}"), "written over"),
+        (
+            ("classical", "watershed", *PAINTED, "-o", "{out}", "--objects", "{paint}"),
+            "written over",
+        ),
+        (("classical", "watershed", *PAINTED, "-o", "{out}", "--objects", "{out}"), "written over"),
+        (("import", "{paint}", "--image", "{image}", "-o", "{image}"), "written over"),
+        (("augment", "{image}", "--annotations", "p.png", "-o", "p.png"), "written over"),
+        (("compare", "{image}", "--annotations", "training.tif", "-o", "."), "written over"),
+        (("classical", "random_forest", *TO_OUT, "--held-out", "9"), "slice 9"),
+        (("compare", *PAINTED, "-o", "r", "--seed", "-1"), "--seed"),
         (("classical", "otsu", "{image}", "-o", "{out}", "--objects", "i.tif"), "instances"),
         (("instances", "{truth}", "-o", "{out}", "--set", "nonsense=1"), "nonsense"),
         (("export", "{image}", "-o", "m.zip"), "balls.tif"),
@@ -88,11 +103,26 @@ def test_tuning_keeps_what_the_user_set(densify, files):
 def test_refusals(densify, files, words, said, monkeypatch):
     monkeypatch.chdir(files.folder)
     names = {"image": files.image, "truth": files.truth, "paint": files.paint, "out": "out.tif"}
+    for name in ("training.tif", "p.png"):
+        Path(name).write_bytes(Path(files.paint).read_bytes())
+    before = {p: p.read_bytes() for p in files.folder.iterdir() if p.is_file()}
     outcome = densify(*(word.format(**names) for word in words))
     assert outcome.code == 2, outcome.err
     assert outcome.err.count("\n") == 1
     assert said in outcome.err
     assert not Path("out.tif").exists()
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_stopped_before_anything_was_written(densify, files, monkeypatch):
+    stop_after(monkeypatch, 1)
+    target = files.folder / "s.tif"
+    outcome = densify(
+        "classical", "snakes", files.image, "--annotations", files.paint, "-o", target
+    )
+    assert outcome.code == 130, outcome.err
+    assert "nothing was written" in outcome.out
+    assert not target.exists()
 
 
 def test_compare_on_held_out_paint(densify, files):

@@ -66,13 +66,17 @@ def test_what_a_project_holds_out_is_not_trained_on(densify, files, project):
 
 def test_classical_methods_see_nothing_of_what_a_project_holds_out(densify, files, project):
     labels = []
-    for held_out in ((), ("--held-out", "5"), ("--held-out", "2")):
+    said = []
+    for held_out in ((), ("--held-out", "5"), ("--held-out", "2"), ("--held-out", "none")):
         target = files.folder / f"{len(labels)}.tif"
         done = densify("classical", "random_forest", project.path, "-o", target, *held_out)
         assert done.code == 0, done.err
+        said.append("as in the project" in done.out)
         labels.append(open_labels(target).read_labels())
+    assert said == [True, False, False, False]
     np.testing.assert_array_equal(labels[0], labels[1])
     assert (labels[0] != labels[2]).any()
+    assert (labels[0] != labels[3]).any()
 
 
 @pytest.mark.parametrize(("option", "value"), [("--channels", "0"), ("--level", 1)])
@@ -208,6 +212,25 @@ def test_a_resumed_training_is_replayed_from_its_start(densify, project):
     project.log("train", step)
     outcome = densify("replay", project.path)
     assert outcome.code == 0, outcome.err
+
+
+def test_replay_makes_ids_beside_labels_and_reads_the_probabilities_that_there_are(
+    densify, files, project
+):
+    made = train_a_round(densify, project)
+    maps = project.prediction_path(made.number, "probabilities")
+    words = ("--model", made.model, "-o", project.prediction_path(made.number))
+    assert densify("predict", project.path, *words, "--probabilities", maps).code == 0
+    ids, labels = project.path / "ids.zarr", project.path / "regions.zarr"
+    ids_of = ("--objects", ids, "--set", "landscape=probability", "--probabilities", maps)
+    done = densify("classical", "watershed", project.path, "-o", labels, *ids_of)
+    assert done.code == 0, done.err
+    before = {p: p.read_bytes() for p in project.path.rglob("*") if p.is_file()}
+    target = files.folder / "again"
+    outcome = densify("replay", project.path, "-o", target)
+    assert outcome.code == 0, outcome.err
+    assert (target / ids.name).is_dir()
+    assert {p: p.read_bytes() for p in before} == before
 
 
 def test_replay_never_writes_into_its_project(densify, project):

@@ -106,6 +106,14 @@ def test_zero_background_with_a_prediction_that_has_zeros():
     assert {c.value: c.dice for c in scores.classes} == {0: 1.0, 1: 1.0}
 
 
+def test_zero_background_with_a_prediction_that_ends_early():
+    mask = np.array([[[0, 0, 5, 5]]], np.uint8)
+    prediction = np.array([[[1, 1, 2, 0]]], np.uint8)
+    table = ClassTable.default()
+    scores = score_labels(prediction, mask, classes=table, zero="background", partial=True)
+    assert scores.dice == {1: 1.0, 2: pytest.approx(2 / 3)}
+
+
 def test_truth_that_cannot_be_matched_is_refused():
     truth = np.array([[[0, 3, 4, 5]]], np.uint8)
     with pytest.raises(InputError, match="cannot be matched"):

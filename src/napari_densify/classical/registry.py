@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_densify.core.base import Settings
 from napari_densify.core.errors import InputError
-from napari_densify.core.settings import validated
+from napari_densify.core.overrides import as_lists, validated
 
 __all__ = ["METHODS", "Method", "get_method", "resolve_parameters"]
 
@@ -359,4 +359,4 @@ def resolve_parameters(
                 where=method.name,
                 mend=f"one of: {', '.join(names)}" if names else "it has none",
             )
-    return validated(method.settings, values, where=method.name)
+    return validated(method.settings, as_lists(method.settings, values), where=method.name)

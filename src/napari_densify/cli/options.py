@@ -69,7 +69,7 @@ HeldOut = Annotated[
     str,
     typer.Option(metavar="SLICES", help="Painted slices to score on, not to train on: 3,5-7."),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random choices.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of all random choices.")]
 Spacing = Annotated[
     str,
     typer.Option(

@@ -80,7 +80,7 @@ def show_import(console: Console, result: Result) -> None:
     _table(console, ("item", "voxels", "becomes"), rows)
     if "output" in result:
         _pairs(console, [("written", result["output"]), ("voxels", f"{result['painted']:,}")])
-    else:
+    elif "stopped" not in result:
         console.print("nothing is written: name a label file or a project with -o")
 
 
@@ -126,6 +126,8 @@ def show_predictions(console: Console, result: Result) -> None:
 
 def show_labels(console: Console, result: Result) -> None:
     """Print where labels were written and the parameters that made them."""
+    if "output" not in result:
+        return  # stopped before anything was written, and said so
     rows = [("labels", str(result["output"])), ("time", say_duration(result["seconds"]))]
     rows += [("objects", str(result["objects"]))] if "objects" in result else []
     _pairs(console, [*rows, *((k, str(v)) for k, v in result.get("parameters", {}).items())])

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from napari_densify.core.base import Settings
 from napari_densify.core.errors import InputError
 
-__all__ = ["apply_overrides", "parse_pairs", "validated"]
+__all__ = ["apply_overrides", "as_lists", "parse_pairs", "validated"]
 
 S = TypeVar("S", bound=Settings)
 
@@ -58,9 +58,15 @@ def _parse_for(model: type[Settings], pairs: list[str]) -> dict[str, Any]:
         field = model.model_fields.get(name)
         if value is None and field is not None and '"none"' in json.dumps(_schema(model, name)):
             values[name] = "none"
-        if isinstance(value, str | int | float) and _is_list(model, name):
-            values[name] = [value]
-    return values
+    return as_lists(model, values)
+
+
+def as_lists(model: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take a lone value of a field that is a list as a list of one."""
+    return {
+        name: [value] if isinstance(value, str | int | float) and _is_list(model, name) else value
+        for name, value in values.items()
+    }
 
 
 def _is_list(model: type[Settings], name: str) -> bool:

@@ -127,6 +127,9 @@ class ClassicalRequest(_Job):
     annotations: str = ""
     probabilities: str = Field("", description="Of a network, (C, Z, Y, X), for methods on them")
     held_out: tuple[int, ...] = Field((), description="Slices whose paint is not learned from")
+    project_held_out: bool = Field(
+        True, description="Hold out what the project holds out, where no slice is named"
+    )
     parameters: dict[str, Any] = {}
     tune: bool = Field(False, description="Search the parameters on the paint first")
     spacing: tuple[float, float, float] | None = None
@@ -180,9 +183,12 @@ class CompareRequest(_Job):
     budget_s: float | None = None
     tune_s: float = Field(5.0, ge=0, description="About how long each method is tuned; 0: not")
     held_out: tuple[int, ...] = ()
+    project_held_out: bool = Field(
+        True, description="Hold out what the project holds out, where no slice is named"
+    )
     zero: Literal["unscored", "background"] = "unscored"
     device: str = "auto"
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     spacing: tuple[float, float, float] | None = None
     level: int = Field(0, ge=0, description="Level of a multiscale image")
 
@@ -205,7 +211,7 @@ class SuggestRequest(_Job):
     model: str
     annotations: str
     count: int = Field(5, ge=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     level: int = Field(0, ge=0, description="Level of a multiscale image")
 
 

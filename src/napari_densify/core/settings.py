@@ -91,7 +91,7 @@ class TrainSettings(Settings):
         None,
         title="Frequencies",
         description="Correct for strokes that show some classes more often than they are; how "
-        "frequent each is is told by random forests from the strokes (two of each class)",
+        "often each occurs is told by random forests from strokes (at least two of each class)",
     )
     forest: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None,
@@ -104,7 +104,12 @@ class TrainSettings(Settings):
         title="Sub-voxel output",
         description="Predict every voxel although the network works on a coarser grid",
     )
-    norm: Literal["group", "batch", "instance", "none"] | None = Field(None, title="Normalisation")
+    norm: Literal["group", "batch", "instance", "none"] | None = Field(
+        None,
+        title="Normalisation",
+        description="Over what activations are brought to one scale: groups of channels, a "
+        "batch, each patch alone; or not at all",
+    )
     patch: Triple | None = Field(
         None,
         title="Patch",
@@ -132,14 +137,26 @@ class TrainSettings(Settings):
         "0: not at all; None: 2 where slices are close",
         json_schema_extra={"unit": "slices"},
     )
-    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(None, title="Learning rate")
-    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = Field(None, title="Weight decay")
-    optimiser: Literal["muon", "adamw", "adam", "sgd"] | None = Field(None, title="Optimiser")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        title="Learning rate",
+        description="Greatest step size; the schedule says how it changes",
+    )
+    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, title="Weight decay", description="How strongly weights are drawn towards 0"
+    )
+    optimiser: Literal["muon", "adamw", "adam", "sgd"] | None = Field(
+        None, title="Optimiser", description="How gradients become steps"
+    )
     momentum: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None, title="Momentum", description="Of SGD"
     )
-    schedule: ScheduleKind | None = Field(None, title="Schedule")
-    loss: LossKind | None = Field(None, title="Loss")
+    schedule: ScheduleKind | None = Field(
+        None, title="Schedule", description="How the learning rate changes over the training"
+    )
+    loss: LossKind | None = Field(
+        None, title="Loss", description="What is minimised on painted voxels"
+    )
     members: Annotated[int, Field(ge=1, le=8)] | None = Field(
         None,
         title="Members",
@@ -154,11 +171,20 @@ class TrainSettings(Settings):
     augment: (
         Literal["none", "light", "grey", "full", "paper-3d", "paper-2d", "membrane", "tumour"]
         | None
-    ) = Field(None, title="Augmentation")
+    ) = Field(
+        None,
+        title="Augmentation",
+        description="How patches are varied: light flips and turns them, grey also changes grey "
+        "values, full also warps them; the others are those of papers",
+    )
     ema: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None, title="EMA decay", description="Averaging of the weights that predict; 0: off"
     )
-    precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", title="Precision")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto",
+        title="Precision",
+        description="auto: the fastest that a self-test finds right and stable here",
+    )
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, title="Threads", description="CPU threads; None: all"
     )
@@ -223,7 +249,11 @@ class PredictSettings(Settings):
         description="own: brought to mean and deviation of the training; model: taken as they are, "
         "for an image recorded under the same conditions",
     )
-    precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", title="Precision")
+    precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
+        "auto",
+        title="Precision",
+        description="auto: the fastest that a self-test finds right and stable here",
+    )
     level: int = Field(0, ge=0, title="Pyramid level", description="Level of a multiscale image")
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, title="Threads", description="CPU threads; None: all"

@@ -50,8 +50,10 @@ def _volumes_of(address: str) -> list[str]:
     folder = Path(address)
     if not folder.is_dir() or is_project(address) or _is_zarr(folder):
         return [address]
-    from napari_densify.io import SUFFIXES
+    from napari_densify.io import SUFFIXES, pair_in
 
+    if pair_in(address):
+        return [address]  # one image and its labels
     found = sorted(
         path
         for path in folder.iterdir()

@@ -41,6 +41,9 @@ class ScoreOptions:
         they take longer than the overlap scores.
     single_class
         Accept a truth in which a single class is painted.
+    partial
+        With ``zero="background"``: 0 in the prediction says that nothing was predicted
+        there, as in our own files, and is not the prediction's background.
     """
 
     zero: ZeroMeaning = "unscored"
@@ -48,6 +51,7 @@ class ScoreOptions:
     tolerance_nm: float | None = None
     shapes: bool = True
     single_class: bool = False
+    partial: bool = False
 
     @property
     def tolerance(self) -> float:
@@ -104,6 +108,7 @@ def score_labels(
         table=classes,
         zero=options.zero,
         single_class=options.single_class,
+        partial=options.partial,
     )
     tally = _Tally(codes, options)
     for z, predicted, true in pair.planes(codes):

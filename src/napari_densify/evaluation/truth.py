@@ -58,6 +58,7 @@ def resolve_truth_codes(
     table: ClassTable | None,
     zero: ZeroMeaning,
     single_class: bool = False,
+    partial: bool = False,
 ) -> TruthCodes:
     """Decide what each code of a truth stands for.
 
@@ -71,6 +72,9 @@ def resolve_truth_codes(
         What 0 in the truth means.
     single_class
         Accept a truth with one class (held-out paint of a project can be like that).
+    partial
+        0 in the prediction says that nothing was predicted there; otherwise, with
+        ``zero="background"``, that it is background.
 
     Raises
     ------
@@ -86,7 +90,8 @@ def resolve_truth_codes(
             mend="score objects with --instances, or give a truth of classes",
         )
     if zero == "background":
-        return _with_background(painted, prediction, table)
+        predicted = set(prediction) - ({UNLABELLED} if partial else set())
+        return _with_background(painted, predicted, table)
     if not painted:
         raise InputError(
             "no voxel can be scored: every value is 0, masked, or was annotated",

@@ -21,7 +21,7 @@ from napari_densify.data import sample_files
 @app.command()
 def demo(
     gui: Annotated[
-        bool, typer.Option("--gui", help="Open the volume and its paint in the viewer.")
+        bool, typer.Option("--gui", help="Only open the volume and its paint in the viewer.")
     ] = False,
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FOLDER", help="Where the results go.")
@@ -48,4 +48,5 @@ def _open_viewer(sample: str) -> int:
     """Open the viewer in a process of its own and wait for its end."""
     name = sample_files(sample).name
     command = [sys.executable, "-m", "napari_densify.plugin.launch", name]
-    return subprocess.run(command, check=False).returncode
+    code = subprocess.run(command, check=False).returncode
+    return 1 if code < 0 else code  # killed by a signal, as Qt ends without a display

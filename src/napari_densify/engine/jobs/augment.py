@@ -22,7 +22,8 @@ def run(request: AugmentRequest, control: JobControl) -> Iterator[Event]:
     from napari_densify.training import TrainingSource
     from napari_densify.training.augment_preview import augment_patches
 
-    target = require_writable(request.output, suffixes=(".png",))
+    read = (*request.images, *request.annotations)
+    target = require_writable(request.output, suffixes=(".png",), inputs=read)
     asked = TrainRequest(
         images=request.images,
         annotations=request.annotations,

@@ -14,6 +14,7 @@ from napari_densify.core.requests import ClassicalRequest, MethodsRequest
 from napari_densify.engine.jobs import slider
 from napari_densify.engine.jobs.slider import Opened
 from napari_densify.engine.outputs import require_label_file
+from napari_densify.engine.sources import as_in_project
 
 if TYPE_CHECKING:
     from napari_densify.io import Sink
@@ -30,14 +31,15 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
         yield from slider.run(request, control)
         return
     opened = slider.open_inputs(request)
+    if opened.project_held_out:
+        yield as_in_project(opened.project_held_out)
     parameters = dict(request.parameters)
     if request.tune:
         parameters = yield from _tuned(request, opened, control)
     if request.region is not None:
         yield from slider.run(request.model_copy(update={"parameters": parameters}), control)
         return
-    sources = [request.image, request.annotations, request.probabilities]
-    target = require_label_file(request.output, inputs=filter(None, sources))
+    target = require_label_file(request.output, inputs=_inputs(request))
     if request.objects:
         count = yield from _objects(request, parameters, opened, target)
         facts = {"output": str(target), "objects": count, "seconds": round(control.elapsed(), 2)}
@@ -54,6 +56,11 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
     yield Done(result=result, stopped=control.stop)
 
 
+def _inputs(request: ClassicalRequest) -> list[str]:
+    """Files that are read, which nothing is written over."""
+    return list(filter(None, (request.image, request.annotations, request.probabilities)))
+
+
 def _objects(
     request: ClassicalRequest, parameters: dict[str, Any], opened: Opened, target: Path
 ) -> Generator[Event, None, int]:
@@ -61,7 +68,7 @@ def _objects(
     from napari_densify.classical import get_method, run_objects
     from napari_densify.io import write_labels
 
-    ids_file = require_label_file(request.objects, inputs=[request.image])
+    ids_file = require_label_file(request.objects, inputs=[*_inputs(request), request.output])
     yield Progress(done=0, total=1, message=request.method)
     labels, ids = run_objects(request.method, **opened.keywords(), parameters=parameters)
     facts = opened.facts()

@@ -16,7 +16,7 @@ from napari_densify.core.model_file import read_spec
 from napari_densify.core.requests import CompareRequest, PredictRequest, TrainRequest
 from napari_densify.core.settings import PredictSettings, TrainSettings
 from napari_densify.engine.jobs import predict, train
-from napari_densify.engine.outputs import require_folder
+from napari_densify.engine.outputs import require_folder, require_writable
 from napari_densify.engine.sources import (
     Painted,
     PaintedVoxels,
@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+NETWORK = "network.safetensors"
+"""File in the report's folder of the network that a comparison trains."""
+
 
 def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
     """Predict with each model, train one where a budget is given, then score all."""
     from napari_densify.comparison import ModelPrediction, compare, resolve_methods
 
     folder = require_folder(request.output)
+    _keep_inputs(request, folder)
     source = open_painted(
         request.image, request.annotations, spacing=request.spacing, level=request.level
     )
@@ -51,7 +55,7 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
     if dropped := sorted(set(request.held_out) - set(held_out)):
         yield Notice(message=f"paint on slices {dropped} is not scored: a network learned from it")
     if request.budget_s:
-        models["network"], learned["network"] = folder / "network.safetensors", ()
+        models["network"], learned["network"] = folder / NETWORK, ()
         yield from _train(request, source, held_out, models["network"], control)
     predictions = {name: ModelPrediction(labels) for name, labels in request.predictions.items()}
     for name, path in models.items():
@@ -68,6 +72,14 @@ def run(request: CompareRequest, control: JobControl) -> Iterator[Event]:
         control=control,
         options=_options(request, source, held_out),
     )
+
+
+def _keep_inputs(request: CompareRequest, folder: Path) -> None:
+    """Refuse a folder where a file that is read would be written over."""
+    inputs = [request.image, request.annotations, request.truth, *request.models]
+    written = {"training.tif": True, "truth.tif": not request.truth, NETWORK: request.budget_s}
+    for name in (name for name, is_written in written.items() if is_written):
+        require_writable(folder / name, inputs=filter(None, inputs))
 
 
 def _options(request: CompareRequest, source: Painted, held_out: tuple[int, ...]) -> CompareOptions:
@@ -102,7 +114,8 @@ def _held_out(request: CompareRequest, source: Painted, seen: frozenset[int]) ->
     if request.held_out:
         return request.held_out
     painted = sorted(source.annotations.slice_counts())
-    marked = tuple(z for z in source.held_out if z in painted)
+    kept = source.held_out if request.project_held_out else ()
+    marked = tuple(z for z in kept if z in painted)
     unseen = tuple(z for z in painted if z not in seen) if seen else ()
     return marked or unseen or choose_held_out(painted)
 

@@ -41,6 +41,7 @@ def _score(request: EvaluateRequest, opened: dict[str, Volume]) -> dict[str, obj
         objects = score_instances(prediction, truth, exclude=exclude, mask=mask)
         return {**objects.model_dump(mode="json"), "table": objects.table()}
     spacing = truth.spacing if truth.spacing_known else prediction.spacing
+    own = prediction.metadata.get("classes")
     tables = (volume.metadata.get("classes") for volume in (prediction, truth, exclude) if volume)
     scores = score_labels(
         prediction,
@@ -49,6 +50,7 @@ def _score(request: EvaluateRequest, opened: dict[str, Volume]) -> dict[str, obj
         exclude=exclude,
         mask=mask,
         zero=request.zero,
+        partial=own is not None and own.background is not None,
         spacing=spacing,
     )
     return {**scores.model_dump(mode="json"), "table": scores.table()}

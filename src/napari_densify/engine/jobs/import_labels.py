@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_densify.core.control import JobControl
 from napari_densify.core.errors import InputError
-from napari_densify.core.events import Done, Event, Progress
+from napari_densify.core.events import Done, Event, Notice, Progress
 from napari_densify.core.requests import ImportRequest
 from napari_densify.core.volume import Volume
 from napari_densify.engine.outputs import require_label_file
@@ -31,7 +31,8 @@ def run(request: ImportRequest, control: JobControl) -> Iterator[Event]:
     if into_image:
         _inside(request.output)
     elif request.output and not into_project:
-        require_label_file(request.output, inputs=[request.source])
+        inputs = [request.source, request.image, request.table]
+        require_label_file(request.output, inputs=filter(None, inputs))
     home = request.image or (request.output if into_project else "")
     image = open_volume(home) if request.image or into_project else None
     source, plan = planned(request, image.shape if image else None)
@@ -43,7 +44,11 @@ def run(request: ImportRequest, control: JobControl) -> Iterator[Event]:
             labels = labels.with_spacing(image.spacing) if image.spacing_known else labels
         write = _into_project if into_project else _into_image if into_image else _into_file
         painted = yield from write(request, labels, control)
-        result |= {"output": request.output, "painted": painted}
+        if painted is None:
+            yield Notice(level="warning", message="stopped, so nothing was written")
+            result["stopped"] = True
+        else:
+            result |= {"output": request.output, "painted": painted}
     yield Done(result=result, stopped=control.stop)
 
 
@@ -84,8 +89,8 @@ def describe_plan(source: ImportSource, plan: ImportPlan) -> dict[str, Any]:
 
 def _into_file(
     request: ImportRequest, labels: Volume, control: JobControl
-) -> Generator[Event, None, int]:
-    """Write a label file slice by slice; returns the voxels annotated."""
+) -> Generator[Event, None, int | None]:
+    """Write a label file slice by slice; return the voxels annotated, None if stopped."""
     from napari_densify.io import create_sink
 
     sink = create_sink(
@@ -102,7 +107,7 @@ def _into_file(
         for z in range(0, depth, sink.chunks[0]):
             if control.stop:
                 sink.abort()
-                return 0
+                return None
             region = (slice(z, min(z + sink.chunks[0], depth)), slice(0, height), slice(0, width))
             block = labels.read_labels(region)
             sink.write(region, block)

@@ -32,7 +32,7 @@ _JOBS: dict[type[Any], Callable[[Any, JobControl], Iterator[Event]]] = {
     ask.InstancesRequest: instances.run,
     ask.ExportRequest: export.run,
 }
-_OUTPUTS = ("output", "probabilities", "uncertainty")
+_OUTPUTS = ("output", "objects", "uncertainty")
 _INPUTS = ("images", "image", "annotations", "model", "models", "prediction", "init")
 
 
@@ -102,7 +102,7 @@ def _painted_meanwhile(
 
 
 def _as_wide(step: ask.TrainRequest) -> TrainSettings:
-    """Ask for the width of the network that was trained.
+    """Ask for the width of the network that was trained, and for as many of them.
 
     What is left open is decided by the time there is, and a replay goes by steps.
     """
@@ -113,7 +113,8 @@ def _as_wide(step: ask.TrainRequest) -> TrainSettings:
         network = read_spec(step.output).network
     except InputError:
         return wished  # its model is gone
-    return wished.model_copy(update={"base_channels": network.encoder[0][0]})
+    found = {"base_channels": network.encoder[0][0], "members": wished.members or network.members}
+    return wished.model_copy(update=found)
 
 
 class _Moved:
@@ -134,14 +135,18 @@ class _Moved:
     def request(self, step: Any) -> Any:
         """Build the same request, reading from the project and writing to the replay."""
         changes: dict[str, Any] = {}
-        for name in _OUTPUTS:
+        reads_maps = isinstance(step, ask.ClassicalRequest)
+        for name in _OUTPUTS if reads_maps else (*_OUTPUTS, "probabilities"):
             if getattr(step, name, ""):
                 changes[name] = self._output(getattr(step, name))
-        for name in _INPUTS:
+        for name in (*_INPUTS, "probabilities") if reads_maps else _INPUTS:
             value = getattr(step, name, "")
             if value:
                 one = isinstance(value, str)
                 changes[name] = self._input(value) if one else tuple(map(self._input, value))
+        if isinstance(step, ask.CompareRequest):
+            named = step.predictions.items()
+            changes["predictions"] = {name: self._input(path) for name, path in named}
         if isinstance(step, ask.TrainRequest):
             changes["annotations"] = self._strokes(step)
             changes["settings"] = _as_wide(step)

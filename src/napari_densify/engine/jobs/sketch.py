@@ -29,7 +29,8 @@ def run(request: SketchRequest, control: JobControl) -> Iterator[Event]:
     source = TrainingSource(painted.volume, painted.annotations)
     settings = request.settings.model_copy(update={"held_out": painted.held_out})
     table = painted_classes(source, painted.classes, painted.held_out)
-    key = f"{request.project} {settings.model_dump_json()} {table.model_dump_json()}"
+    image = f"{painted.volume.source} {painted.volume.shape} {painted.volume.spacing}"
+    key = f"{request.project} {image} {settings.model_dump_json()} {table.model_dump_json()}"
     if key not in _kept:
         _kept.clear()
         preview = Path(request.project) / "preview.zarr"

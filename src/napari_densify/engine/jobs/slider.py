@@ -20,7 +20,13 @@ from napari_densify.core.labels import ClassTable
 from napari_densify.core.requests import ClassicalRequest
 from napari_densify.core.volume import ArrayLike, Volume
 from napari_densify.engine.outputs import require_label_file
-from napari_densify.engine.sources import PaintedVoxels, is_project, open_painted, open_volume
+from napari_densify.engine.sources import (
+    PaintedVoxels,
+    is_project,
+    open_painted,
+    open_volume,
+    require_slices,
+)
 
 if TYPE_CHECKING:
     from napari_densify.comparison import SlicesOf
@@ -37,12 +43,16 @@ _MOST_REMEMBERED = 200
 
 @dataclass(frozen=True)
 class Opened:
-    """What a classical method is given, opened."""
+    """What a classical method is given, opened.
+
+    ``project_held_out`` are the slices that are held out because the project does so.
+    """
 
     volume: Volume
     paint: ArrayLike | None = None
     classes: ClassTable | None = None
     probabilities: Volume | None = None
+    project_held_out: tuple[int, ...] = ()
 
     def keywords(self) -> dict[str, Any]:
         """Arguments of the functions of :mod:`napari_densify.classical`."""
@@ -82,12 +92,13 @@ def open_inputs(request: ClassicalRequest) -> Opened:
         return Opened(volume, probabilities=probabilities)
     source = open_painted(request.image, request.annotations, **place)
     paint: PaintedVoxels | SlicesOf = PaintedVoxels(source.annotations)
-    held_out = request.held_out or source.held_out
-    if held_out:
+    require_slices(request.held_out, source.volume.shape[0])
+    kept = source.held_out if request.project_held_out and not request.held_out else ()
+    if held_out := request.held_out or kept:
         from napari_densify.comparison import SlicesOf
 
         paint = SlicesOf(paint, frozenset(source.annotations.slice_counts()) - {*held_out})
-    return Opened(source.volume, paint, source.classes, probabilities)
+    return Opened(source.volume, paint, source.classes, probabilities, kept)
 
 
 def _open_probabilities(address: str) -> Volume | None:

@@ -21,7 +21,13 @@ from napari_densify.core.events import (
 from napari_densify.core.labels import ClassTable
 from napari_densify.core.requests import TrainRequest
 from napari_densify.engine.outputs import require_writable
-from napari_densify.engine.sources import Painted, is_project, open_painted
+from napari_densify.engine.sources import (
+    Painted,
+    as_in_project,
+    is_project,
+    open_painted,
+    require_slices,
+)
 
 __all__ = ["run"]
 
@@ -75,7 +81,7 @@ def open_sources(request: TrainRequest) -> list[Painted]:
         )
         for image, paint in zip(request.images, annotations, strict=True)
     ]
-    _require_slices(sources, settings.held_out)
+    require_slices(settings.held_out, max(source.volume.shape[0] for source in sources))
     return sources
 
 
@@ -86,20 +92,9 @@ def _hold_out_as_projects_do(
     kept = tuple(sorted({z for source in sources for z in source.held_out}))
     if not kept:
         return request
-    listed = ",".join(map(str, kept))
-    yield Notice(message=f"slices {listed} are held out, as in the project (--held-out none: none)")
+    yield as_in_project(kept)
     settings = request.settings.model_copy(update={"held_out": kept})
     return request.model_copy(update={"settings": settings})
-
-
-def _require_slices(sources: list[Painted], held_out: Sequence[int]) -> None:
-    """Refuse to hold out a slice that no image has."""
-    depth = max(source.volume.shape[0] for source in sources)
-    outside = [z for z in held_out if z >= depth]
-    if outside:
-        raise InputError(
-            f"there is no slice {outside[0]}", where="--held-out", mend=f"write 0 to {depth - 1}"
-        )
 
 
 def train_to(
@@ -144,7 +139,8 @@ def train_to(
         ),
     )
     watched = stopped_early(events, control, request.settings.early_stop)
-    for event in logged(watched, request.settings.log, log_folder(target)):
+    kind, folder = request.settings.log, log_folder(target)
+    for event in logged(watched, kind, folder, resume=request.resume):
         last[type(event)] = event
         yield event
         if isinstance(event, StrokesTaken):
