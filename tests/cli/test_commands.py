@@ -11,6 +11,8 @@ import pytest
 import napari_densify
 from napari_densify.core.model_file import read_spec
 
+from .conftest import stop_after
+
 
 def test_version_and_help(densify):
     assert densify("--version").out.strip() == napari_densify.__version__
@@ -128,3 +130,13 @@ def test_labels_beside_an_image_are_offered(densify, files):
     outcome = densify("train", files.image, "-o", files.folder / "m.safetensors", "--steps", 1)
     assert outcome.code == 2
     assert f"--annotations {beside}" in outcome.err
+
+
+def test_stopped_before_the_first_step_an_earlier_model_stays(densify, files, monkeypatch):
+    model = files.folder / "m.safetensors"
+    model.write_bytes(b"earlier")
+    stop_after(monkeypatch, 1)  # the first paint is read
+    outcome = densify("train", files.image, "--annotations", files.paint, "-o", model)
+    assert outcome.code == 130, outcome.err
+    assert "before there was anything to write" in outcome.out
+    assert model.read_bytes() == b"earlier"

@@ -89,7 +89,10 @@ class Display:
                 self._line(event.message)
             case say.Done():
                 self._bar.stop()
-                self._show_result(self.console, event.result)
+                if event.result:
+                    self._show_result(self.console, event.result)
+                elif event.stopped:
+                    self._line("stopped before there was anything to write")
 
     def _line(self, text: str) -> None:
         if text:
