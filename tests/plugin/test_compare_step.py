@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers import Labels
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_densify.classical import preview_slice
 from napari_densify.io import open_labels
 from napari_densify.plugin.candidates import stack_of
-from napari_densify.plugin.layers import find_layer, grid_of
+from napari_densify.plugin.layers import find_layer, grid_of, mark_layer
 from napari_densify.plugin.pictures import DIVIDER
 from napari_densify.plugin.score_table import ScoreTable, columns_of, read_table
 from napari_densify.plugin.truth import write_truth
@@ -66,6 +66,21 @@ def test_table_sorts_filters_and_shows_every_column(qtbot, tmp_path):
     table.filter.clear()
     table.set_rows(again)
     assert names_of(table) == ["Round 1", "Threshold", "Watershed"]
+
+
+def test_a_table_goes_to_a_csv_or_it_is_said_why_not(hands, compare, tmp_path, monkeypatch):
+    said, folder = [], tmp_path / "tables"
+    hands.session.said.connect(lambda level, text: said.append((level, text)))
+    chosen = (str(folder / "scores"), "CSV (*.csv)")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: chosen)
+    compare.table.set_rows(ROWS)
+    compare.table.save.click()
+    assert said[-1][0] == "warning"
+    assert f"{folder / 'scores.csv'}: No such file" in said[-1][1]
+    folder.mkdir()
+    compare.table.save.click()
+    assert said[-1] == ("info", f"Saved {folder / 'scores.csv'}")
+    assert len(read_table(folder / "scores.csv")) == len(ROWS)
 
 
 @pytest.mark.parametrize("job", ["compare", "suggest"])
@@ -200,6 +215,30 @@ def test_swipe_follows_its_slider_and_gives_back(hands, compare, results):
     assert [layer.visible for layer in viewer.layers] == before
 
 
+@pytest.mark.parametrize("picture", ["difference", "swipe"])
+def test_what_is_only_for_now_goes_with_the_project(hands, compare, results, wait_for, picture):
+    canvas, proposal, panel = hands.bench.canvas, hands.bench.proposal, compare.pictures
+    viewer, image, buttons = canvas.viewer, canvas.image_layer, panel.buttons
+    panel.first.setCurrentIndex(panel.first.findText("wrong"))
+    panel.second.setCurrentIndex(panel.second.findText("truth"))
+    canvas.go_to_slice(4)
+    proposal.make()
+    wait_for(lambda: proposal.edit is not None)
+    preview = viewer.add_labels(results[0].data, scale=image.scale, units=image.units)
+    mark_layer(preview, "preview", "trial")
+    mark_layer(results[1], "prediction", "1")
+    hands.click(buttons["differ" if picture == "difference" else picture])
+    hands.click(buttons["grid"])
+    assert find_layer(viewer, "picture", picture) is not None
+    viewer.window._qt_window.hide()
+    hands.bench.close_project()
+    assert set(viewer.layers) == {image, *results}
+    assert not any("densify" in layer.metadata for layer in viewer.layers)
+    assert proposal.edit is None
+    assert not grid_of(viewer).enabled
+    assert not any(button.isChecked() for button in buttons.values())
+
+
 def test_contours(hands, compare, results):
     hands.click(compare.pictures.buttons["contours"])
     assert {layer.contour for layer in results} == {2}
@@ -210,7 +249,6 @@ def test_contours(hands, compare, results):
 
 def test_hidden_layers_have_no_cell_and_names_are_shown(hands, compare):
     from napari_densify.plugin.grid import set_side_by_side
-    from napari_densify.plugin.layers import mark_layer
 
     canvas = hands.bench.canvas
     viewer, image = canvas.viewer, canvas.image_layer
@@ -252,6 +290,7 @@ def test_a_truth_layer_is_scored_on(hands, compare, results, monkeypatch, wait_f
     index = compare.truth.findText("truth")
     assert index > 0
     sent, submit = [], hands.bench.submit
+    hands.session.project.update(spacing_known=False)
     monkeypatch.setattr(hands.bench, "submit", lambda r: (sent.append(r), submit(r)))
     compare.truth.setCurrentIndex(index)
     hands.click(compare.compare)
@@ -259,8 +298,9 @@ def test_a_truth_layer_is_scored_on(hands, compare, results, monkeypatch, wait_f
     hands.idle()
     assert sent[-1].zero == "unscored"
     folder = hands.session.project.path / "comparison"
-    saved = open_labels(folder / "truth-layer.zarr").read_labels()
-    np.testing.assert_array_equal(saved, hands.truth)
+    saved = open_labels(folder / "truth-layer.zarr")
+    np.testing.assert_array_equal(saved.read_labels(), hands.truth)
+    assert not saved.spacing_known  # it is only assumed
     assert names_of(compare.table)[0] == "round 1"
 
     compare.scored.zero.setChecked(True)
@@ -273,7 +313,9 @@ def test_a_truth_layer_is_scored_on(hands, compare, results, monkeypatch, wait_f
 def test_a_truth_is_written_at_its_finest_level(tmp_path):
     fine = np.ones((4, 8, 8), np.uint8)
     layer = Labels([fine, fine[:, ::2, ::2]], multiscale=True)
-    path = write_truth(stack_of(layer), tmp_path / "comparison", (1.0, 1.0, 1.0))
+    path = write_truth(
+        stack_of(layer), tmp_path / "comparison", (1.0, 1.0, 1.0), spacing_known=True
+    )
     assert open_labels(path).shape == (4, 8, 8)
 
 

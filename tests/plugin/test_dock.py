@@ -230,6 +230,20 @@ def test_classes_are_edited_in_the_table(hands):
     assert 1 in hands.session.classes.values  # it is painted
 
 
+def test_a_dock_opened_again_shows_what_was_chosen(dock, viewer):
+    dock.step("Train").hold.setChecked(True)
+    dock.step("Train").live.setChecked(False)
+    dock.step("Predict").extras["uncertainty"].setChecked(True)
+    viewer.window.remove_dock_widget(dock)
+    _, again = viewer.window.add_plugin_dock_widget("napari-densify", "Densify")
+    train, extras = again.step("Train"), again.step("Predict").extras
+    assert again is not dock
+    assert train.hold.isChecked()
+    assert not train.hold.isEnabled()
+    assert [role for role, box in extras.items() if box.isChecked()] == ["uncertainty"]
+    assert again.bench.session.extra_outputs == {"uncertainty"}
+
+
 NAMES = ("1 Volume", "2 Annotate", "3 Train", "4 Predict", "5 Compare", "Densify")
 
 

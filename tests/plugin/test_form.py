@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from qtpy.QtWidgets import QComboBox, QLineEdit, QSpinBox
 
+from napari_densify.classical.threshold import ThresholdParameters
 from napari_densify.core.settings import PredictSettings, TrainSettings
 from napari_densify.plugin.form import SettingsForm
 
@@ -57,6 +58,27 @@ def test_none_reads_auto(form):
     assert form.row("steps").text() == "auto"
     assert form.row("features").currentText() == "auto"
     assert form.row("budget_s").placeholderText() == "auto"
+
+
+def test_a_tooltip_names_none_as_the_form_does(qtbot):
+    made = SettingsForm(TrainSettings(), ("threads",))
+    qtbot.addWidget(made)
+    assert "auto: all" in made.row("threads").toolTip()
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (TrainSettings(options=("loss.focal_gamma=3",)), "options"),
+        (ThresholdParameters(values=(3.0, 5.0)), "values"),
+    ],
+)
+def test_a_list_can_be_emptied(qtbot, model, name):
+    made = SettingsForm(model, (name,))
+    qtbot.addWidget(made)
+    edit(made, name, "")
+    assert getattr(made.value(), name) == ()
+    assert made.row(name).styleSheet() == ""
 
 
 def test_setting_values_says_nothing(form):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from qtpy.QtCore import QItemSelectionModel
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_densify.io import plan_import, read_import
+from napari_densify.io import open_labels, plan_import, read_import
 from napari_densify.plugin import importer
 from napari_densify.plugin.layers import find_layer
 from napari_densify.project import Project
@@ -38,6 +40,10 @@ def second(tmp_path, image_file, balls):
     return folder
 
 
+def roles(viewer):
+    return {layer.metadata.get("densify", {}).get("role") for layer in viewer.layers}
+
+
 def test_a_deleted_round_leaves_no_prediction_behind(painted):
     bench, session = painted.bench, painted.session
     session.extra_outputs = frozenset({"probabilities"})
@@ -47,13 +53,31 @@ def test_a_deleted_round_leaves_no_prediction_behind(painted):
     painted.idle()
     folder = session.project.prediction_path(1)
     assert folder.exists()
+    assert {"prediction", "probabilities"} <= roles(bench.canvas.viewer)
+    session.start_from = 1
     bench.delete_round(session.project.round(1))
-    assert find_layer(bench.canvas.viewer, "prediction", "1") is None
-    assert find_layer(bench.canvas.viewer, "probabilities", "001-probabilities") is None
+    assert not {"prediction", "probabilities"} & roles(bench.canvas.viewer)
+    assert session.start_from == 0  # the next round may have its number
     session.choose_round(0)
     bench.train()
     painted.idle()
     assert not folder.exists()
+
+
+def test_after_a_deletion_the_round_that_predicts_is_highlighted(painted, monkeypatch):
+    session, panel = painted.session, painted.dock.step("Predict").rounds
+    for _ in range(3):
+        session.project.new_round().model.touch()
+    session.choose_round(1)
+    assert [r.number for r in panel.selected()] == [1]
+    monkeypatch.setattr(QMessageBox, "question", lambda *a: QMessageBox.StandardButton.Yes)
+    panel.delete.click()
+    assert [r.number for r in panel.selected()] == [session.chosen_round().number] == [3]
+    flags = QItemSelectionModel.SelectionFlag
+    first = panel.table.model().index(0, 0)
+    panel.table.selectionModel().select(first, flags.Select | flags.Rows)  # as Ctrl+click does
+    assert [r.number for r in panel.selected()] == [2, 3]
+    assert panel.pair.isEnabled()
 
 
 def test_a_job_of_a_closed_project_does_not_enter_the_next(painted, second, monkeypatch, wait_for):
@@ -116,7 +140,9 @@ def test_a_project_is_not_opened_over_another_image(painted, viewer, balls, seco
     assert bench.canvas.image_layer is own
 
 
-def test_what_is_saved_is_the_chosen_round_and_its_gaps_are_said(painted, tmp_path, wait_for):
+def test_what_is_saved_is_the_chosen_round_and_its_gaps_are_said(
+    painted, tmp_path, monkeypatch, wait_for
+):
     bench, session, said = painted.bench, painted.session, []
     save = painted.dock.step("Predict").save
     session.said.connect(lambda level, text: said.append((level, text)))
@@ -139,6 +165,19 @@ def test_what_is_saved_is_the_chosen_round_and_its_gaps_are_said(painted, tmp_pa
     save.save(layer, tmp_path / "half.tif")
     wait_for(lambda: said[-1][0] == "warning")
     assert said[-1][1].endswith("half.tif; unfinished: what was not written yet is 0")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (a[2], "OME-Zarr (*.zarr)"))
+    save.click()
+    wait_for(lambda: said[-1][1].startswith("Saved") and ".zarr;" in said[-1][1])
+
+
+def test_an_assumed_voxel_size_is_not_saved_as_a_fact(painted, tmp_path, wait_for):
+    session, said = painted.session, []
+    session.project.update(spacing_known=False)
+    session.said.connect(lambda level, text: said.append(text))
+    path = tmp_path / "labels.tif"
+    painted.dock.step("Predict").save.save(painted.bench.canvas.paint_layer, path)
+    wait_for(lambda: said == [f"Saved {path}"])
+    assert not open_labels(path).spacing_known
 
 
 @pytest.fixture

@@ -33,3 +33,5 @@ def test_probabilities_are_a_layer_for_each_class_of_the_round(hands):
     assert [np.asarray(x.data[0]).max() for x in found] == [200, 50, 5]
     assert [x.visible for x in found] == [not c.background for c in classes.classes]
     assert all(tuple(x.contrast_limits) == (0, 255) for x in found)
+    hands.bench.delete_round(made)
+    assert not any(x in viewer.layers for x in found)

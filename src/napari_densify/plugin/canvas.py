@@ -34,6 +34,9 @@ __all__ = ["Canvas"]
 
 PAINT_NAME = "Annotations"
 
+PASSING = ("proposal", "preview", "picture", "grid")
+"""Roles of layers that mean nothing without their project."""
+
 
 class Canvas(QObject):
     """Keeps the layers of a viewer in step with a session.
@@ -181,12 +184,15 @@ class Canvas(QObject):
             )
 
     def forget_project(self) -> None:
-        """Take away the annotation layer (its strokes are on disk), keep everything else."""
+        """Take away the annotation layer (its strokes are on disk) and what is only for now.
+
+        Results stay, as layers of the user's own.
+        """
         if self._follower is not None:
             self._follower.let_go()
             self._follower = None
-        if self.paint_layer is not None:
-            self.viewer.layers.remove(self.paint_layer)
+        for role in ("paint", *PASSING):
+            self.remove_layers(role)
         for layer in self.viewer.layers:
             layer.metadata.pop("densify", None)
 
@@ -224,10 +230,12 @@ class Canvas(QObject):
     def _place(self) -> dict[str, Any]:
         return place_like(self.image_layer, self.session.require_project().spacing)
 
-    def remove_layers(self, role: str) -> None:
-        """Take away all layers of a role."""
+    def remove_layers(self, role: str, name: str = "") -> None:
+        """Take away all layers of a role, or those of one result, whatever their class."""
         for layer in [x for x in self.viewer.layers if _role(x) == role]:
-            self.viewer.layers.remove(layer)
+            # The name of a map of one class is that of the result, a space, and the class.
+            if not name or layer.metadata["densify"]["name"].partition(" ")[0] == name:
+                self.viewer.layers.remove(layer)
 
     # where the user is
 

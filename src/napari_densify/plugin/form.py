@@ -134,18 +134,23 @@ class _Slider(_Row):
 
 
 class _Text(_Row):
-    """Free text, read as the command line reads it; empty is *auto* where None is allowed."""
+    """Free text, read as the command line reads it.
 
-    def __init__(self, optional: bool) -> None:
+    Empty it is *auto* where None is allowed, and otherwise no entries where it is a list.
+    """
+
+    def __init__(self, optional: bool, *, many: bool = False) -> None:
         self.box = QLineEdit()
-        self.optional = optional
+        self.optional, self.many = optional, many
         if optional:
             self.box.setPlaceholderText(AUTO)
         super().__init__(self.box, self.box.editingFinished)
 
     def get(self) -> Any:
         text = self.box.text().strip()
-        return None if self.optional and not text else text
+        if text or not (self.optional or self.many):
+            return text
+        return None if self.optional else []
 
     def set(self, value: Any) -> None:
         if isinstance(value, list | tuple):
@@ -191,7 +196,7 @@ def _row_for(field: FieldInfo, sliders: bool) -> _Row:
         return _Choice([None, True, False], [AUTO, "on", "off"]) if optional else _Check()
     if kind in (int, float):
         return _number_row(kind, low, high, optional)
-    return _Text(optional)
+    return _Text(optional, many=get_origin(kind) in (list, tuple))
 
 
 def _tooltip(name: str, field: FieldInfo) -> str:
@@ -201,7 +206,7 @@ def _tooltip(name: str, field: FieldInfo) -> str:
     unit = extra.get("unit") if isinstance(extra, dict) else None
     span = f"{low if low is not None else ''} to {high}" if high is not None else ""
     facts = "; ".join(filter(None, [span, f"in {unit}" if unit else ""]))
-    text = field.description or field.title or name
+    text = (field.description or field.title or name).replace("None:", f"{AUTO}:")
     return f"{text} ({facts})" if facts else text
 
 

@@ -10,7 +10,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_densify.annotations import PaintedArray, aids
-from napari_densify.annotations.suggestion import AXES
+from napari_densify.annotations.suggestion import PLANES
 from napari_densify.core.blocks import Region
 from napari_densify.core.errors import InputError
 from napari_densify.plugin.canvas import Canvas
@@ -111,7 +111,7 @@ class Painter(QObject):
         if needs_window(paint.shape):
             return layer, paint, self.canvas.visible_region()
         plane, index = self.canvas.plane_on_screen()
-        return layer, paint, aids.slice_region(paint.shape, index, AXES.index(plane))
+        return layer, paint, aids.slice_region(paint.shape, index, PLANES.index(plane))
 
     def source(self) -> Any:
         """Labels to copy from: the topmost visible prediction or preview.

@@ -109,8 +109,9 @@ class RoundsPanel(Step):
         self.table.setRowCount(len(rounds))
         for number, item in enumerate(rounds):
             self._fill(number, item)
-            if item.number == self.session.round_number:
-                self.table.selectRow(number)
+        self.table.clearSelection()  # it is by row: after a deletion it is another round's
+        if rounds:
+            self.table.selectRow(rounds.index(self.session.chosen_round()))
         self.table.blockSignals(False)
         self._fit()
         points = learning_points(rounds)

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Labels
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from qtpy.QtWidgets import QPushButton
 from superqt.utils import create_worker
 
 from napari_densify.core.errors import InputError
 from napari_densify.io import OUTPUT_SUFFIXES, open_labels
 from napari_densify.plugin._writer import write_labels_layer
 from napari_densify.plugin.results import SOURCE
+from napari_densify.plugin.save_dialog import ask_file
 from napari_densify.plugin.workbench import Workbench
 
 __all__ = ["SaveLabels"]
 
-KINDS = "TIFF (*.tif);;OME-Zarr (*.zarr)"
+KINDS = {"TIFF (*.tif)": ".tif", "OME-Zarr (*.zarr)": ".zarr"}
 
 
 class SaveLabels(QPushButton):
@@ -52,16 +53,16 @@ class SaveLabels(QPushButton):
         if layer is None or project is None:
             return
         number = layer.metadata["densify"]["name"]
-        start = project.path.with_name(f"{project.path.stem} round {number} labels.tif")
-        path, kind = QFileDialog.getSaveFileName(self, "Save labels", str(start), KINDS)
-        if path:
-            ending = ".zarr" if "zarr" in kind else ".tif"
-            known = path.endswith(tuple(OUTPUT_SUFFIXES))
-            self.save(layer, Path(path if known else f"{path}{ending}"))
+        start = project.path.with_name(f"{project.path.stem} round {number} labels")
+        path = ask_file(self, "Save labels", start, KINDS, OUTPUT_SUFFIXES)
+        if path is not None:
+            self.save(layer, path)
 
     def save(self, layer: Labels, path: Path) -> None:
         """Write a layer; say when it is done, and what is missing in it, or why it isn't."""
-        place = {"scale": layer.scale, "units": layer.units, "metadata": layer.metadata}
+        known = self.bench.session.require_project().document.spacing_known
+        units = layer.units if known else ("pixel",) * layer.ndim  # an assumed size is no fact
+        place = {"scale": layer.scale, "units": units, "metadata": layer.metadata}
         attributes = {**place, "multiscale": layer.multiscale}
         self._saving = True
         self.sync()

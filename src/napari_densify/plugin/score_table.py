@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QApplication,
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -23,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_densify.plugin.save_dialog import ask_file
 from napari_densify.plugin.step import button, narrow
 
 __all__ = ["ScoreTable", "columns_of", "read_table", "text_of"]
@@ -110,6 +110,9 @@ class _Cell(QTableWidgetItem):
 
 class ScoreTable(QWidget):
     """Scores of methods and rounds; a group of columns at a time, as a dock is narrow."""
+
+    said = Signal(str, str)
+    """``info`` or ``warning``, and one line for the user."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -220,9 +223,18 @@ class ScoreTable(QWidget):
         QApplication.clipboard().setText(self.text())
 
     def _save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the table", "scores.csv", "CSV (*.csv)")
-        if name:
-            Path(name).write_text(self.text(","), encoding="utf-8")
+        path = ask_file(self, "Save the table", "scores.csv", {"CSV (*.csv)": ".csv"})
+        if path is not None:
+            self._write(path)
+
+    def _write(self, path: Path) -> None:
+        try:
+            path.write_text(self.text(","), encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or error
+            self.said.emit("warning", f"{path}: {reason}; save the table in another place")
+        else:
+            self.said.emit("info", f"Saved {path}")
 
 
 def _head(key: str) -> str:

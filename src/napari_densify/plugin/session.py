@@ -245,6 +245,12 @@ class Session(JobDesk):
         self.round_number = number
         self.rounds_changed.emit()
 
+    def forget_round(self, number: int) -> None:
+        """Let go of a round that was deleted: its number may be used again."""
+        self.earlier.pop(number, None)
+        if self.start_from == number:
+            self.start_from = 0
+
     def starting_round(self) -> Round | None:
         """Round whose model the next training goes on from; None: it starts afresh."""
         rounds = self.require_project().rounds()

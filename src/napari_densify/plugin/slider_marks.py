@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import QEvent, QObject, QPoint
 from qtpy.QtWidgets import QHBoxLayout, QScrollBar, QStyle, QStyleOptionSlider, QWidget
 
-from napari_densify.annotations.suggestion import AXES
+from napari_densify.annotations.suggestion import PLANES
 from napari_densify.plugin.strip import SliceStrip
 from napari_densify.plugin.workbench import Workbench
 
@@ -71,7 +71,7 @@ class SliderMarks(QObject):
         """Show what the session says, while Z is what the slider moves through."""
         session = self.bench.session
         slices = session.slice_counts()
-        suggested = tuple(s["index"] for s in session.suggested if s["axis"] == AXES[0])
+        suggested = tuple(s["index"] for s in session.suggested if s["axis"] == PLANES[0])
         self.strip.show_paint(session.shape[0], slices, session.classes)
         self.strip.show_marks(session.held_out, suggested)
         self.strip.show_current(self.bench.canvas.current_slice)

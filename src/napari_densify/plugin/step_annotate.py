@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout
 
-from napari_densify.annotations.suggestion import AXES
+from napari_densify.annotations.suggestion import PLANES
 from napari_densify.core.labels import ClassTable
 from napari_densify.plugin.advice import doubt_coverage, say_coverage, say_suggestion
 from napari_densify.plugin.aids_panel import AidsPanel
@@ -137,7 +137,7 @@ class AnnotateStep(Step):
         self.table.show_classes(session.classes, session.counts())
         slices = session.slice_counts()
         self.strip.show_paint(session.shape[0], slices, session.classes)
-        suggested = tuple(s["index"] for s in session.suggested if s["axis"] == AXES[0])
+        suggested = tuple(s["index"] for s in session.suggested if s["axis"] == PLANES[0])
         self.strip.show_marks(session.held_out, suggested)
         parts = (
             say_coverage(slices, session.shape, session.held_out),

@@ -43,6 +43,7 @@ class CompareStep(Step):
         self.body.addWidget(part)
         self._build_methods()
         self.table = ScoreTable()
+        self.table.said.connect(lambda level, text: self.session.said.emit(level, text))
         self.note = hint("", name="compare-note")
         self.report = button(
             "Open report", "Table, pictures and parameters as a page", self._report
@@ -158,6 +159,7 @@ class CompareStep(Step):
             stack_of(layer),
             project.path / "comparison",
             project.spacing,
+            spacing_known=project.document.spacing_known,
             _ignore_errors=True,
         )
         worker.returned.connect(lambda path: self._compare_on(project, names, path, zero))

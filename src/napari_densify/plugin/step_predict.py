@@ -72,6 +72,7 @@ class PredictStep(Step):
             box = QCheckBox(title)
             box.setObjectName(f"extra-{role}")
             box.setToolTip(tip)
+            box.setChecked(role in self.session.extra_outputs)
             box.toggled.connect(self._extras_changed)
             row.addWidget(box)
             self.extras[role] = box

@@ -77,6 +77,8 @@ class TrainStep(Step):
         self.hold = QCheckBox("Hold the preview still")
         self.hold.setObjectName("hold-preview")
         self.hold.setToolTip("Keep what is shown as it is; training goes on, and faster")
+        self.hold.setChecked(self.session.held_still)
+        self.hold.setEnabled(self.session.live)
         self.hold.toggled.connect(self.bench.hold_preview)
         self.body.addWidget(self.live)
         self.body.addWidget(self.hold)

@@ -83,9 +83,9 @@ class Swipe(QSlider):
         """Take the layer away and give the others the visibility that they had."""
         viewer = self.bench.canvas.viewer
         layer, self._pair = self.layer, None
+        viewer.dims.events.order.disconnect(self._move)
         if layer is not None:
             viewer.layers.remove(layer)
-            viewer.dims.events.order.disconnect(self._move)
         for hidden, visible in self._before.items():
             hidden.visible = visible
         self._before = {}

@@ -80,7 +80,7 @@ class TruthChoice(QWidget):
         self.changed.emit()
 
 
-def write_truth(stack: ArrayLike, folder: Path, spacing: Spacing) -> str:
+def write_truth(stack: ArrayLike, folder: Path, spacing: Spacing, *, spacing_known: bool) -> str:
     """Write a truth ``(Z, Y, X)`` where the engine reads it; return its path.
 
     Parameters
@@ -89,8 +89,8 @@ def write_truth(stack: ArrayLike, folder: Path, spacing: Spacing) -> str:
         Labels.
     folder
         Folder of the comparison, made if it is missing.
-    spacing
-        Voxel size (Z, Y, X) in nm.
+    spacing, spacing_known
+        Voxel size (Z, Y, X) in nm; not written if it is only assumed.
 
     Raises
     ------
@@ -99,4 +99,4 @@ def write_truth(stack: ArrayLike, folder: Path, spacing: Spacing) -> str:
     """
     folder.mkdir(exist_ok=True)
     path = folder / "truth-layer.zarr"
-    return str(write_labels(path, stack, spacing=spacing, spacing_known=True))
+    return str(write_labels(path, stack, spacing=spacing, spacing_known=spacing_known))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_densify.annotations.suggestion import AXES
+from napari_densify.annotations.suggestion import PLANES
 from napari_densify.core.blocks import Region, full_region
 
 __all__ = [
@@ -174,14 +174,14 @@ class ViewPoint:
         """Plane (``XY``, ``XZ``, ``YZ``) and number of the slice on screen."""
         dims = self._viewer().dims
         if dims.ndim < 3:
-            return AXES[0], 0
+            return PLANES[0], 0
         axis = max(0, dims.order[-3] - (dims.ndim - 3))
-        return AXES[axis], self.voxel()[axis]
+        return PLANES[axis], self.voxel()[axis]
 
     def go_to(self, axis: str, index: int) -> None:
         """Show a slice; ``axis`` names its plane, ``XY``, ``XZ`` or ``YZ``."""
         dims = self._viewer().dims
-        number = AXES.index(axis)
+        number = PLANES.index(axis)
         extra = dims.ndim - 3
         others = [i for i in range(3) if i != number]
         dims.order = (*range(extra), *(extra + i for i in (number, *others)))

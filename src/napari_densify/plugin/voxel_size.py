@@ -25,6 +25,7 @@ class VoxelSize(QWidget):
             row.addWidget(QLabel(axis), 0, 2 * column)
             row.addWidget(box, 0, 2 * column + 1)
             row.setColumnStretch(2 * column + 1, 1)
+        self._exact = self._shown = self._entered()
 
     def _box(self, axis: str) -> QDoubleSpinBox:
         box = QDoubleSpinBox()
@@ -43,7 +44,12 @@ class VoxelSize(QWidget):
         return box
 
     def value(self) -> Spacing:
-        """Return the size (Z, Y, X) in nm."""
+        """Return the size (Z, Y, X) in nm; of an edge that was not edited, every digit."""
+        edges = zip(self._exact, self._shown, self._entered(), strict=True)
+        z, y, x = (exact if shown == entered else entered for exact, shown, entered in edges)
+        return z, y, x
+
+    def _entered(self) -> Spacing:
         z, y, x = (box.value() for box in self.boxes)
         return z, y, x
 
@@ -53,3 +59,4 @@ class VoxelSize(QWidget):
             box.blockSignals(True)
             box.setValue(value)
             box.blockSignals(False)
+        self._exact, self._shown = spacing, self._entered()

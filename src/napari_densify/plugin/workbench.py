@@ -37,7 +37,7 @@ from napari_densify.plugin.engine_client import EngineClient
 from napari_densify.plugin.garbage import GuiThreadCollector
 from napari_densify.plugin.grid import set_side_by_side
 from napari_densify.plugin.importer import Importer
-from napari_densify.plugin.layers import find_layer
+from napari_densify.plugin.layers import find_layer, grid_of
 from napari_densify.plugin.painter import Painter
 from napari_densify.plugin.proposal import Proposal
 from napari_densify.plugin.runner import JobRunner
@@ -289,7 +289,7 @@ class Workbench(JobRunner):
             self._say("error", str(error))
 
     def close_project(self) -> None:
-        """Put the project away; its layers stay but the annotation layer.
+        """Put the project away; its results stay as layers, paint, previews and pictures go.
 
         A job under way is stopped and finishes on disk; nothing of it is shown any more.
         """
@@ -298,6 +298,8 @@ class Workbench(JobRunner):
         if self._sketching:
             self.client.tell(ask.Cancel(job=self._sketching))
         self._sketching = self._estimating = ""
+        if grid_of(self.canvas.viewer).enabled:
+            set_side_by_side(self.canvas, False)
         self.canvas.forget_project()
         self.session.close()
 
@@ -309,14 +311,11 @@ class Workbench(JobRunner):
     def delete_round(self, made: Round) -> None:
         """Delete a round's model and scores, its predictions, and the layers that show them."""
         made.delete()
-        project, viewer = self.session.require_project(), self.canvas.viewer
-        maps = ("probabilities", "uncertainty")
-        names = {role: project.prediction_path(made.number, role).stem for role in maps}
-        for role, name in {"prediction": str(made.number), **names}.items():
-            layer = find_layer(viewer, role, name)
-            if layer is not None:
-                viewer.layers.remove(layer)
-        self.session.earlier.pop(made.number, None)
+        project = self.session.require_project()
+        self.canvas.remove_layers("prediction", str(made.number))
+        for role in ("probabilities", "uncertainty"):
+            self.canvas.remove_layers(role, project.prediction_path(made.number, role).stem)
+        self.session.forget_round(made.number)
 
     def show_rounds(self, numbers: Sequence[int]) -> None:
         """Show the predictions of some rounds side by side, and no other labels.
