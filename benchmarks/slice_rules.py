@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.learners import Learner
-from napari_densify.annotations.suggestion import AXES, UncertaintyTally, suggest_slices
+from napari_densify.annotations.suggestion import PLANES, UncertaintyTally, suggest_slices
 from napari_densify.core.volume import Spacing
 
 __all__ = ["RULES", "Look", "even_slices"]
@@ -108,7 +108,7 @@ def suggested(*axes: str) -> Callable[[Look], Plane]:
             count=40, seed=int(look.random.integers(1 << 30)),
         )  # fmt: skip
         for row in found:
-            axis = AXES.index(row.axis)
+            axis = PLANES.index(row.axis)
             if axis or row.index in look.free:
                 return axis, row.index
         return halving(look)
@@ -172,7 +172,7 @@ RULES: dict[str, Callable[[Look], Plane]] = {
     "halving": halving,
     "random": random_slice,
     "entropy": entropy,
-    "suggested": suggested(*AXES),
+    "suggested": suggested(*PLANES),
     "suggested, XY only": suggested("XY"),
     "stratified, near": stratified(0.05, 0.0),
     "stratified, noise": stratified(0.0, 0.3),

@@ -14,9 +14,9 @@ from napari_densify.core.blocks import Region
 from napari_densify.core.labels import UNLABELLED
 from napari_densify.core.volume import Spacing
 
-__all__ = ["AXES", "Suggestion", "UncertaintyTally", "painted_planes", "suggest_slices"]
+__all__ = ["PLANES", "Suggestion", "UncertaintyTally", "painted_planes", "suggest_slices"]
 
-AXES = ("XY", "XZ", "YZ")
+PLANES = ("XY", "XZ", "YZ")
 """Names of the planes whose number counts along Z, Y, X."""
 
 # A plane of which this share is painted counts as painted; a crossing line doesn't.
@@ -129,7 +129,7 @@ def suggest_slices(
     spacing: Spacing = (1.0, 1.0, 1.0),
     count: int = 5,
     seed: int = 0,
-    axes: Sequence[str] = AXES,
+    axes: Sequence[str] = PLANES,
 ) -> list[Suggestion]:
     """Rank the slices to paint next.
 
@@ -164,7 +164,7 @@ def suggest_slices(
         * _flatness(spacing, axis)
         * _extent(tally.shape, axis)
         * np.exp(noise * random.standard_normal(n))
-        * (AXES[axis] in axes)
+        * (PLANES[axis] in axes)
         for axis, n in enumerate(tally.shape)
     ]
     found: list[Suggestion] = []
@@ -213,7 +213,7 @@ def _describe(
     shares: Mapping[int, float] = _shares(tally.entropy[axis][:, index], values)
     ordered = tuple(sorted(shares.items(), key=lambda item: -item[1]))
     distance = min((abs(index - p) for p in painted), default=None)
-    return Suggestion(AXES[axis], index, float(score), distance, ordered)
+    return Suggestion(PLANES[axis], index, float(score), distance, ordered)
 
 
 def _shares(entropy: npt.NDArray[np.float64], values: Sequence[int]) -> dict[int, float]:
