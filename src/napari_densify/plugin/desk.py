@@ -165,8 +165,8 @@ class JobDesk:
             self.paint_changed.emit()
         if job.kind == "leave_out":
             return  # one of several; the last word comes with the last one
-        verb = "stopped; what was done is kept" if event.stopped else "done"
-        self.said.emit("info", f"{job.title}: {verb}")
+        stopped = "stopped; what was done is kept" if event.result else "stopped at once"
+        self.said.emit("info", f"{job.title}: {stopped if event.stopped else 'done'}")
 
     def _end_round(
         self, made: Round, log: TrainingLog, event: Done | Failed, *, owned: bool
