@@ -7,6 +7,8 @@ import csv
 import numpy as np
 import pytest
 
+from napari_densify.core.errors import Interrupted
+from napari_densify.engine.jobs import leave_one_out
 from napari_densify.io import open_image, open_labels, write_volume
 
 SMALL = ("--steps", 4, "--set", "base_channels=4", "depth=2", "patch=1,32,32", "features=false",
@@ -77,3 +79,19 @@ def test_one_volume_cannot_be_left_out(densify, files, three):
     assert outcome.code == 2
     assert "at least two" in outcome.err
     assert not target.exists()
+
+
+def test_a_stop_keeps_what_earlier_volumes_scored(densify, files, three, monkeypatch):
+    train_to, begun = leave_one_out.train_to, []
+
+    def stopped_in_the_third(*args, **more):
+        begun.append(args)
+        if len(begun) == 3:
+            raise Interrupted("stopped before the first step")
+        return train_to(*args, **more)
+
+    monkeypatch.setattr(leave_one_out, "train_to", stopped_in_the_third)
+    target = files.folder / "m.safetensors"
+    outcome = train(densify, three.values(), target, "--leave-one-out", "--json", *SMALL)
+    assert len(outcome.result["leave_one_out"]) == 1
+    assert target.exists()

@@ -35,7 +35,7 @@ def test_folder_of_slices_is_one_volume(tmp_path):
 def test_an_image_and_its_labels_are_one_volume(tmp_path):
     for name in ("a_image.tif", "a_labels.tif"):
         write_labels(tmp_path / name, np.ones((3, 4, 5), np.uint8))
-    assert expand_images([str(tmp_path)]) == [str(tmp_path)]
+    assert expand_images([str(tmp_path)]) == [str(tmp_path / "a_image.tif")]
 
 
 def test_zarr_folder_is_one_volume(tmp_path):

@@ -77,8 +77,9 @@ def test_held_out_slices_are_not_trained_on(hands):
     hands.click(hands.dock.step("Train").train)
     assert hands.session.job is None  # nothing is left to learn from
     hands.paint(5)
+    hands.session.set_held_out(6, True)  # to be painted while the training goes on
     request = asking.train_request(hands.session, hands.session.project.new_round())
-    assert request.settings.held_out == (3,)
+    assert request.settings.held_out == (3, 6)
 
 
 @pytest.mark.parametrize("live", [True, False])

@@ -33,6 +33,14 @@ def test_the_first_of_the_best_is_kept_whatever_comes_later() -> None:
     assert best.score.step == 2
 
 
+def test_scores_on_other_slices_begin_anew() -> None:
+    best = BestWeights()
+    for slices, dice in (((3,), 0.9), ((3, 7), 0.5), ((3, 7), 0.4)):
+        given = score(1, dice).model_copy(update={"slices": slices})
+        best.offer(given, {"w": torch.tensor([dice])})
+    assert best.weights["w"].item() == 0.5
+
+
 def source() -> TrainingSource:
     z, y, x = np.mgrid[:4, :40, :40]
     truth = (1 + (y // 10 + x // 13) % 2 + 0 * z).astype(np.uint8)

@@ -88,3 +88,9 @@ def test_a_painted_block_is_learned_slice_by_slice() -> None:
     planes = find_planes(ArrayAnnotations(paint))
     assert planes.along[1] == planes.along[2] == ()
     assert sorted({*planes.along[0], *planes.strokes}) == list(range(12))
+
+
+def test_neighbouring_planes_are_planes() -> None:
+    paint = blank()
+    paint[:, 8:12] = 1
+    assert find_planes(ArrayAnnotations(paint)).along[1] == (8, 9, 10, 11)

@@ -159,3 +159,16 @@ def test_what_cannot_be_scored_ends_nothing() -> None:
     control = JobControl()
     list(stopped_early(training([math.nan] * 10, control), control, 0.2))
     assert not control.enough
+
+
+def test_scores_on_other_slices_are_not_compared() -> None:
+    control = JobControl()
+
+    def harder(events: Iterator[Event]) -> Iterator[Event]:
+        for event in events:
+            late = isinstance(event, HeldOutScore) and event.step > 5
+            yield event.model_copy(update={"slices": (3, 7)}) if late else event
+
+    dice = [0.9] * 5 + [0.5, 0.6, 0.7, 0.8, 0.85]
+    list(stopped_early(harder(training(dice, control)), control, 0.2))
+    assert not control.enough

@@ -126,8 +126,6 @@ def show_predictions(console: Console, result: Result) -> None:
 
 def show_labels(console: Console, result: Result) -> None:
     """Print where labels were written and the parameters that made them."""
-    if "output" not in result:
-        return  # stopped before anything was written, and said so
     rows = [("labels", str(result["output"])), ("time", say_duration(result["seconds"]))]
     rows += [("objects", str(result["objects"]))] if "objects" in result else []
     _pairs(console, [*rows, *((k, str(v)) for k, v in result.get("parameters", {}).items())])
@@ -159,9 +157,6 @@ def show_scores(console: Console, result: Result) -> None:
 def show_comparison(console: Console, result: Result) -> None:
     """Print methods and networks side by side, best first, and where the report is."""
     rows = result["rows"]
-    if not rows:
-        console.print("no method was done: there is no report")
-        return
     names = list(rows[0])
     _table(console, names, [[_number(row[name]) for name in names] for row in rows])
     _pairs(console, [("report", str(result["report"]))])

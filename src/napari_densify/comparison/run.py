@@ -96,7 +96,7 @@ def compare(
         else:
             yield from _add_method(case, name, control)
     if control.stop and not case.entries:  # nothing to report on
-        yield Done(result={"rows": []}, stopped=True)
+        yield Done(result={}, stopped=True)
         return
     yield Progress(done=total - 1, total=total, unit="methods", message="writing the report")
     result = write_outputs(case)

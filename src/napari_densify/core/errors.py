@@ -31,4 +31,4 @@ class InputError(DensifyError):
 
 
 class Interrupted(DensifyError):
-    """The user stopped a job; what was finished until then has been saved."""
+    """The user stopped a job before there was anything to keep."""

@@ -180,10 +180,11 @@ class TrainSettings(Settings):
     ema: Annotated[float, Field(ge=0, lt=1)] | None = Field(
         None, title="EMA decay", description="Averaging of the weights that predict; 0: off"
     )
-    precision: Literal["auto", "float32", "bf16"] = Field(
+    precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
         "auto",
         title="Precision",
-        description="auto: the fastest that a self-test finds right and stable here",
+        description="auto: the fastest that a self-test finds right and stable here; fp16 is for "
+        "predictions alone",
     )
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, title="Threads", description="CPU threads; None: all"

@@ -52,8 +52,8 @@ def _volumes_of(address: str) -> list[str]:
         return [address]
     from napari_densify.io import SUFFIXES, pair_in
 
-    if pair_in(address):
-        return [address]  # one image and its labels
+    if pair := pair_in(address):
+        return [pair.image]  # beside its labels
     found = sorted(
         path
         for path in folder.iterdir()

@@ -22,6 +22,7 @@ __all__ = [
     "block_size",
     "bytes_per_cell",
     "chunk_size",
+    "output_chunks",
     "feature_depth",
     "halo_cells",
     "is_slicewise",
@@ -245,6 +246,21 @@ def _read_sides(spec: ModelSpec, shape: Triple, tile: Triple) -> Triple:
         for t, n, f, h, b in zip(tile, shape, spec.working_factor, halo, beyond, strict=True)
     )
     return z, y, x
+
+
+def output_chunks(block: Triple, shape: Triple, spec: ModelSpec) -> Triple:
+    """Chunks in which blocks of a prediction are written.
+
+    Parameters
+    ----------
+    block
+        Voxels (Z, Y, X) written at once.
+    shape
+        Of the volume; where it is one block, its chunks are those of other predictions.
+    spec
+        Model.
+    """
+    return chunk_size(block_size(shape, spec) if block == shape else block)
 
 
 def chunk_size(block: Triple) -> Triple:

@@ -71,7 +71,7 @@ def train_request(session: Session, made: Round, *, all_paint: bool = False) -> 
         Train on held-out slices too: the last round, whose score is that of the one before.
     """
     path = str(session.require_project().path)
-    held_out = () if all_paint else session.painted_held_out()
+    held_out = () if all_paint else tuple(sorted(session.held_out))  # painted, or to be yet
     start = session.starting_round()
     return ask.TrainRequest(
         images=(path,),
@@ -181,6 +181,7 @@ def compare_request(
         methods=tuple(methods),
         models=(str(session.chosen_round().model),) if project.rounds() else (),
         held_out=session.painted_held_out(),
+        project_held_out=False,  # they are named, or there are none
     )
 
 
@@ -221,6 +222,7 @@ def classical_request(
         annotations=str(project.path),
         probabilities=str(guess) if guess is not None and guess.exists() else "",
         held_out=session.painted_held_out(),
+        project_held_out=False,  # they are named, or there are none
         output=output,
         parameters={} if tune else parameters.model_dump(mode="json", exclude_defaults=True),
         tune=tune,

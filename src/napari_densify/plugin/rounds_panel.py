@@ -110,8 +110,10 @@ class RoundsPanel(Step):
         for number, item in enumerate(rounds):
             self._fill(number, item)
         self.table.clearSelection()  # it is by row: after a deletion it is another round's
-        if rounds:
-            self.table.selectRow(rounds.index(self.session.chosen_round()))
+        numbers = [item.number for item in rounds]
+        if numbers:
+            chosen = self.session.round_number
+            self.table.selectRow(numbers.index(chosen if chosen in numbers else numbers[-1]))
         self.table.blockSignals(False)
         self._fit()
         points = learning_points(rounds)

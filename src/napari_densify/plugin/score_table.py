@@ -27,6 +27,8 @@ from napari_densify.plugin.step import button, narrow
 
 __all__ = ["ScoreTable", "columns_of", "read_table", "text_of"]
 
+TABLES = (".csv", ".tsv", ".txt")
+
 _TALLEST = 300
 _LONG = 60
 
@@ -223,7 +225,7 @@ class ScoreTable(QWidget):
         QApplication.clipboard().setText(self.text())
 
     def _save(self) -> None:
-        path = ask_file(self, "Save the table", "scores.csv", {"CSV (*.csv)": ".csv"})
+        path = ask_file(self, "Save the table", "scores.csv", {"CSV (*.csv)": ".csv"}, TABLES)
         if path is not None:
             self._write(path)
 

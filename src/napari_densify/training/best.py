@@ -28,8 +28,12 @@ class BestWeights:
         self.weights: dict[str, Tensor] = {}
 
     def offer(self, score: HeldOutScore, weights: Mapping[str, Tensor]) -> bool:
-        """Copy these weights if they are better; of two that score alike the first stays."""
-        best = -math.inf if self.score is None else self.score.mean_dice
+        """Copy these weights if they are better; of two that score alike the first stays.
+
+        Scores on other slices than before begin anew: they can't be compared.
+        """
+        alike = self.score is not None and self.score.slices == score.slices
+        best = self.score.mean_dice if self.score is not None and alike else -math.inf
         if not score.mean_dice > best:  # NaN is never better
             return False
         self.score = score

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -230,8 +231,9 @@ class LivePreview:
     def _open(self, spec: ModelSpec) -> Sink:
         if self._sink is None:
             # Nobody will want it back, so nothing is set aside.
-            for old in (self._path, *self._path.parent.glob(f".{self._path.name}.*")):
-                remove_tree(old)
+            with suppress(OSError):
+                for old in (self._path, *self._path.parent.glob(f".{self._path.name}.*")):
+                    remove_tree(old)
             self._sink = create_sink(
                 self._path,
                 shape=self._volume.shape,

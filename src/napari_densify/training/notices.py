@@ -43,11 +43,11 @@ _NOTHING_HELD_OUT = (
 )
 
 
-def say_unknown(painted: Iterable[int], table: ClassTable) -> Iterator[Notice]:
+def say_unknown(painted: Iterable[int], learned: ClassTable, named: ClassTable) -> Iterator[Notice]:
     """Warn of classes painted on the way, which a network that has begun doesn't know."""
-    for value in sorted({*painted} - {*table.values}):
-        message = f"class {value} is new: it is learned once a training begins after this one"
-        yield Notice(level="warning", message=message)
+    for value in sorted({*painted} - {*learned.values}):
+        message = f"{named.name(value)} was not painted when this training began, so it is not "
+        yield Notice(level="warning", message=f"{message}learned: train again afterwards")
 
 
 def say_method(

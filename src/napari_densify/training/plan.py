@@ -110,6 +110,10 @@ def resolve_plan(settings: TrainSettings, facts: Facts, init: ModelSpec | None =
     InputError
         If wishes contradict each other, or the model to start from.
     """
+    if settings.precision == "fp16":
+        raise InputError(
+            "small gradients are 0 in float16", where="precision", mend="train in bf16 or float32"
+        )
     if settings.preset in ("auto", "fast"):
         settings = _fast(settings) if settings.preset == "fast" else settings
         recipe = resolve_recipe(settings)

@@ -88,6 +88,10 @@ class Schedule:
             self._judged, self._best = True, math.inf
         self._judge(loss, progress)
 
+    def forget_held_out(self) -> None:
+        """Compare no later loss with earlier ones: they are of other slices."""
+        self._best = math.inf
+
     def _judge(self, loss: float, progress: float) -> None:
         self._mean = loss
         if self._mean < self._best * (1 - _TOLERANCE):

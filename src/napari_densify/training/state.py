@@ -101,6 +101,7 @@ class TrainingState:
         )
         self.schedule = Schedule(plan.schedule)
         self.member_step, self.progress = 0, 0.0
+        self._judged: tuple[int, ...] = ()  # slices of the last score
 
     def refer(self, sampler: PatchSampler) -> None:
         """Measure batch statistics on patches of this sampler from now on."""
@@ -266,6 +267,9 @@ class TrainingState:
     def judge(self, score: HeldOutScore, progress: float) -> None:
         """Learn from a score on held-out paint: the rate may drop, the weights may be kept."""
         losses = list(score.bce.values())
+        if self._judged not in ((), score.slices):
+            self.schedule.forget_held_out()
+        self._judged = score.slices
         if losses:
             self.schedule.observe_held_out(sum(losses) / len(losses), progress)
         if self.plan.keep == "best":

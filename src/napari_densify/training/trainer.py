@@ -120,6 +120,8 @@ def train(
     ------
     InputError
         If nothing can be learned from the paint.
+    Interrupted
+        If it is stopped before its first step.
     """
     extras = extras or Extras()
     control = control or JobControl()
@@ -178,7 +180,8 @@ class _Run:
         self._counts = count_painted(self._sources, held_out)
         require_trainable(self._counts, classes, where=name_paint(self._sources))
         load_ahead()
-        self._table = (classes or ClassTable.from_values(self._counts)).only(self._counts)
+        self._classes = classes or ClassTable.from_values(self._counts)
+        self._table = self._classes.only(self._counts)
         volumes = [s.volume for s in self._sources]
         self._intensities = [measure_intensity(v) for v in volumes]
         yield from flat_notices(volumes, self._intensities)
@@ -203,8 +206,7 @@ class _Run:
         self._gauge = HeldOutGauge(self._sources, self._intensities, held_out, plan.steps)
         self._companions = Companions(plan, self._table, held_out)
         self._companions.learn(self._paint, views[: len(self._sources)])
-        remembers = bool(self._companions.remembers)
-        scored = self._gauge.slices
+        scored, remembers = self._gauge.slices, bool(self._companions.remembers)
         yield from notices.say_method(plan, self._paint, held_out, scored, remembers=remembers)
 
     def _needs_voxels(self, facts: Facts) -> bool:
@@ -334,7 +336,7 @@ class _Run:
             self._put_off = changed
             yield say.Notice(level="warning", message=notices.ERASED)
             return
-        yield from notices.say_unknown(counts.keys() - self._counts.keys(), self._table)
+        yield from notices.say_unknown(counts.keys() - self._counts, self._table, self._classes)
         self._counts = counts
         self._gauge.look()
         self._paint.replace_sources(*self._views())

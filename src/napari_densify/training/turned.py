@@ -23,8 +23,9 @@ __all__ = ["find_planes", "turn_sources"]
 
 # Share of a plane from which on it counts as painted, not as crossed by other planes.
 _PAINTED = 0.3
-# Neighbouring planes from which on they are a painted block, whose slices are learned.
-_BLOCK = 5
+# Share of the volume from which on neighbouring planes are a painted block, whose slices
+# are learned: a few planes beside each other are planes.
+_BLOCK = 0.25
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def _alone(painted: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     """Find painted planes that stand alone, not in a block of them."""
     found = np.flatnonzero(painted)
     runs = np.split(found, np.flatnonzero(np.diff(found) > 1) + 1)
-    return np.concatenate([run for run in runs if len(run) < _BLOCK] or [found[:0]])
+    thin = [run for run in runs if len(run) < max(2, _BLOCK * len(painted))]
+    return np.concatenate(thin or [found])
 
 
 def _open_paint(annotations: Annotations, dense: set[int]) -> npt.NDArray[np.int32]:

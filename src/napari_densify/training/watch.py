@@ -78,6 +78,7 @@ def stopped_early(
     """
     control.enough = False
     best, best_at, progress = -math.inf, 0.0, 0.0
+    slices: tuple[int, ...] = ()
     for event in events:
         yield event
         if isinstance(event, Plan) and patience is None:
@@ -87,8 +88,8 @@ def stopped_early(
         if isinstance(event, Progress) and event.unit == "training":
             progress = event.done / event.total
         elif isinstance(event, HeldOutScore) and not math.isnan(event.mean_dice):
-            if event.mean_dice > best:
-                best, best_at = event.mean_dice, progress
+            if event.mean_dice > best or event.slices != slices:
+                best, best_at, slices = event.mean_dice, progress, event.slices
             elif progress < 1 and progress - best_at >= patience:
                 control.enough = True
                 yield Notice(

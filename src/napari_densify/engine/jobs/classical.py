@@ -53,7 +53,7 @@ def run(request: ClassicalRequest, control: JobControl) -> Iterator[Event]:
     else:
         message = "stopped before every voxel had a class, so nothing was written"
         yield Notice(level="warning", message=f"{method.title}: {message}")
-    yield Done(result=result, stopped=control.stop)
+    yield Done(result=result if complete else {}, stopped=control.stop)
 
 
 def _inputs(request: ClassicalRequest) -> list[str]:

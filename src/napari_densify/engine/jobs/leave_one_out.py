@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_densify.core.control import JobControl
-from napari_densify.core.errors import InputError
+from napari_densify.core.errors import InputError, Interrupted
 from napari_densify.core.events import Done, Event, HeldOutScore, Log
 from napari_densify.core.requests import TrainRequest
 from napari_densify.core.settings import PredictSettings
@@ -61,6 +61,8 @@ def run(
             events = train_to(scratch, shares.next(), others, control, started=began)
             yield from (e for e in events if not isinstance(e, Done))
             score = _score(scratch, source, sources, request)
+        except Interrupted:
+            break  # what earlier volumes scored is kept
         finally:
             scratch.unlink(missing_ok=True)
         if not control.stop:  # else it was hardly trained

@@ -194,16 +194,14 @@ def _sinks(
     On failure none is left half under its name; what is done when the job is
     stopped is kept, in a zarr so that it can be gone on with.
     """
-    from napari_densify.inference.tiling import block_size, chunk_size
+    from napari_densify.inference.tiling import output_chunks
     from napari_densify.io import create_sink
 
-    # Where all is one block, its chunks are as small as those of other predictions.
-    one = block_size(volume.shape, spec) if block == volume.shape else block
     known: dict[str, Any] = {
         "spacing": volume.spacing,
         "spacing_known": volume.spacing_known,
         "resume": request.settings.resume,
-        "chunks": chunk_size(one),
+        "chunks": output_chunks(block, volume.shape, spec),
         "plan": _plan(request, volume, block),
     }
     codes = label_dtype(max(spec.classes.values))

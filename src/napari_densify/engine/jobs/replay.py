@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_densify.annotations import AnnotationStore
 from napari_densify.core import requests as ask
 from napari_densify.core.control import JobControl
-from napari_densify.core.errors import InputError
+from napari_densify.core.errors import InputError, Interrupted
 from napari_densify.core.events import Done, Event, Log, StepDone
 from napari_densify.core.files import remove_tree
 from napari_densify.core.model_file import read_spec
@@ -64,7 +64,10 @@ def run(request: ask.ReplayRequest, control: JobControl) -> Iterator[Event]:
         again = moved.request(step)
         yield Log(message=f"step {number} of {len(steps)}: {step.kind}")
         events = _done_again(step, again, control)
-        yield from (event for event in events if not isinstance(event, Done))
+        try:
+            yield from (event for event in events if not isinstance(event, Done))
+        except Interrupted:
+            break
         done.append({"step": number, "kind": step.kind, "output": again.output})
     result = {"steps": done, "output": str(moved.target)}
     yield Done(result=result, stopped=control.stop)
@@ -107,13 +110,15 @@ def _as_wide(step: ask.TrainRequest) -> TrainSettings:
     What is left open is decided by the time there is, and a replay goes by steps.
     """
     wished = step.settings
-    if step.init or wished.base_channels or wished.preset not in ("auto", "fast"):
-        return wished  # decided, or as wide as the model to start from
+    if step.init:
+        return wished  # as wide as the model to start from
     try:
         network = read_spec(step.output).network
     except InputError:
         return wished  # its model is gone
-    found = {"base_channels": network.encoder[0][0], "members": wished.members or network.members}
+    found: dict[str, Any] = {"members": wished.members or network.members}
+    if not wished.base_channels and wished.preset in ("auto", "fast"):
+        found["base_channels"] = network.encoder[0][0]
     return wished.model_copy(update=found)
 
 

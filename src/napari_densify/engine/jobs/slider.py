@@ -93,11 +93,13 @@ def open_inputs(request: ClassicalRequest) -> Opened:
     source = open_painted(request.image, request.annotations, **place)
     paint: PaintedVoxels | SlicesOf = PaintedVoxels(source.annotations)
     require_slices(request.held_out, source.volume.shape[0])
-    kept = source.held_out if request.project_held_out and not request.held_out else ()
+    painted = source.annotations.slice_counts()
+    as_kept = request.project_held_out and not request.held_out
+    kept = tuple(z for z in source.held_out if z in painted) if as_kept else ()
     if held_out := request.held_out or kept:
         from napari_densify.comparison import SlicesOf
 
-        paint = SlicesOf(paint, frozenset(source.annotations.slice_counts()) - {*held_out})
+        paint = SlicesOf(paint, frozenset(painted) - {*held_out})
     return Opened(source.volume, paint, source.classes, probabilities, kept)
 
 

@@ -105,7 +105,7 @@ def train_to(
     *,
     started: float | None = None,
 ) -> Iterator[Event]:
-    """Train on opened sources; pass the events on and end with ``Done``.
+    """Train on opened sources; pass the events on and end with ``Done``, or ``Interrupted``.
 
     Parameters
     ----------
