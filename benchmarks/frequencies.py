@@ -62,7 +62,8 @@ def errors(bank: torch.Tensor, paint: Labels, truth: Labels) -> dict[str, float]
     if two is None or both is None:
         return {}
     true, shown = (np.array([(a == v).sum() for v in values]) for a in (truth, paint))
-    told = zip(_TOLD, (shown / shown.sum(), *two, both), strict=True)
+    rows = (shown / shown.sum(), two.named, two.corrected, both)
+    told = zip(_TOLD, rows, strict=True)
     right = np.maximum(true / true.sum(), _RAREST)
     return {k: float(np.abs(np.log(np.maximum(v, _RAREST) / right)).mean()) for k, v in told}
 

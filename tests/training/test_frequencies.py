@@ -94,3 +94,10 @@ def test_too_few_strokes_tell_nothing() -> None:
     whole = stroked()
     whole.labels.clamp_(min=0)
     assert estimate_frequencies([whole], 2, (1, 1, 1)) is None
+
+
+def test_few_strokes_tell_of_large_differences_alone() -> None:
+    assert estimate_frequencies([stroked(0.4, count=2)], 2, (1, 1, 1)) is None
+    found = estimate_frequencies([stroked(0.05, count=2)], 2, (1, 1, 1))
+    assert found is not None
+    assert found[1] < 0.2  # as much was painted of both

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,9 @@ __all__ = ["RAREST", "Row", "estimate_frequencies", "maximise_likelihood", "two_
 Row = npt.NDArray[np.float64]
 
 _FOLDS = 5
+# Estimates from fewer strokes of a class are off by a factor of two now and then; a network
+# made to follow one lost more than it gained, unless the paint was much further off.
+_FEW, _FAR = 8, 1.5
 # Voxels that a forest learns from, and that it is asked about: about half a second on two cores.
 _PAINTED, _OPEN = 40_000, 16_000
 _LEAF = 4
@@ -49,6 +53,14 @@ _ROUNDS = 5
 _LEAST = 2e-3
 RAREST = 1e-3
 """Least frequency of a class that is painted."""
+
+
+class Estimates(NamedTuple):
+    """Frequencies ``(K,)`` beside strokes, and how many strokes the class with fewest has."""
+
+    named: Row
+    corrected: Row
+    strokes: int
 
 
 def estimate_frequencies(
@@ -69,23 +81,25 @@ def estimate_frequencies(
 
     Returns
     -------
-    ``(K,)``, sums to 1; None where :func:`two_estimates` finds none.
+    ``(K,)``, sums to 1; None where :func:`two_estimates` finds none, or too few strokes
+    tell of too small a difference to what is painted.
     """
     found = two_estimates(crops, classes, factor, seed=seed)
     if found is None:
         return None
-    named, corrected = (np.maximum(row, RAREST) for row in found)
-    both = np.sqrt(named * corrected)
-    *painted, beside = np.sum([count_codes(crop, classes) for crop in crops], 0)
-    counts: Row = np.array(painted) + beside * both / both.sum()
+    both = np.sqrt(np.maximum(found.named, RAREST) * np.maximum(found.corrected, RAREST))
+    *codes, beside = np.sum([count_codes(crop, classes) for crop in crops], 0)
+    painted = np.array(codes)
+    counts: Row = painted + beside * both / both.sum()
     mean: Row = counts / counts.sum()
-    return mean
+    off = np.abs(np.log(mean * painted.sum() / painted)).max()
+    return mean if found.strokes >= _FEW or off > _FAR else None
 
 
 def two_estimates(
     crops: Sequence[Crop], classes: int, factor: Triple, *, seed: int = 0
-) -> tuple[Row, Row] | None:
-    """Frequencies ``(K,)`` beside strokes as forests name them, and corrected by how they err.
+) -> Estimates | None:
+    """Estimate frequencies beside strokes as forests name them, and corrected by how they err.
 
     For the parameters see :func:`estimate_frequencies`. None where a class has fewer than
     two strokes, of which one could tell about the other, or where no painted slice has
@@ -97,8 +111,8 @@ def two_estimates(
     shares = np.ceil(_OPEN * room / max(room.sum(), 1)).astype(int)
     pairs = zip(crops, shares.tolist(), strict=True)
     beside = np.concatenate([sample_open(c, factor, n, random) for c, n in pairs])
-    several = [len(np.unique(strokes[codes == k])) > 1 for k in range(classes)]
-    if classes < 2 or not all(several) or not len(beside):
+    fewest = min(len(np.unique(strokes[codes == k])) for k in range(classes))
+    if classes < 2 or fewest < 2 or not len(beside):
         return None
     folds, turns = _deal(codes, strokes, random), random.integers(_FOLDS, size=len(beside))
     asked = np.concatenate([rows, beside]), np.concatenate([folds, turns])
@@ -106,7 +120,7 @@ def two_estimates(
     unseen, answers = both[: len(rows)], both[len(rows) :]
     named = np.bincount(answers.argmax(1), minlength=classes) / len(answers)
     found = maximise_likelihood(_calibrated(unseen, codes, answers), rounds=_ROUNDS)
-    return named, found
+    return Estimates(named, found, fewest)
 
 
 def maximise_likelihood(answers: npt.NDArray[np.floating], *, rounds: int) -> Row:
