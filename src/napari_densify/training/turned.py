@@ -149,7 +149,7 @@ def _alone(painted: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     found = np.flatnonzero(painted)
     runs = np.split(found, np.flatnonzero(np.diff(found) > 1) + 1)
     thin = [run for run in runs if len(run) < max(2, _BLOCK * len(painted))]
-    return np.concatenate(thin or [found])
+    return np.concatenate([found[:0], *thin])
 
 
 def _open_paint(annotations: Annotations, dense: set[int]) -> npt.NDArray[np.int32]:
