@@ -173,7 +173,7 @@ def test_stop_before_anything_is_done_writes_no_report(painted, tmp_path):
         compare(volume, paint, truth=truth, methods=QUICK, out_dir=tmp_path, control=control)
     )
     assert events[-1].stopped
-    assert events[-1].result == {"rows": []}
+    assert events[-1].result == {}
     assert not (tmp_path / "report.html").exists()
 
 

@@ -89,10 +89,10 @@ class Display:
                 self._line(event.message)
             case say.Done():
                 self._bar.stop()
-                if event.result:
-                    self._show_result(self.console, event.result)
-                elif event.stopped:
+                if event.stopped and not event.result:
                     self._line("stopped before there was anything to write")
+                else:
+                    self._show_result(self.console, event.result)
 
     def _line(self, text: str) -> None:
         if text:

@@ -113,12 +113,14 @@ def _as_wide(step: ask.TrainRequest) -> TrainSettings:
     if step.init:
         return wished  # as wide as the model to start from
     try:
-        network = read_spec(step.output).network
+        spec = read_spec(step.output)
     except InputError:
         return wished  # its model is gone
-    found: dict[str, Any] = {"members": wished.members or network.members}
+    found: dict[str, Any] = {}
+    if spec.training.get("settings", {}).get("steps") is None:  # it went by time
+        found["members"] = wished.members or spec.network.members
     if not wished.base_channels and wished.preset in ("auto", "fast"):
-        found["base_channels"] = network.encoder[0][0]
+        found["base_channels"] = spec.network.encoder[0][0]
     return wished.model_copy(update=found)
 
 
