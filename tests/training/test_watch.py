@@ -169,6 +169,6 @@ def test_scores_on_other_slices_are_not_compared() -> None:
             late = isinstance(event, HeldOutScore) and event.step > 5
             yield event.model_copy(update={"slices": (3, 7)}) if late else event
 
-    dice = [0.9] * 5 + [0.5, 0.6, 0.7, 0.8, 0.85]
+    dice = [0.5, 0.6, 0.7, 0.8, 0.9, 0.5, 0.6, 0.7, 0.8, 0.85]
     list(stopped_early(harder(training(dice, control)), control, 0.2))
     assert not control.enough
