@@ -118,4 +118,5 @@ def test_a_program_may_end_while_the_optimiser_is_loaded(_: int) -> None:
         "load_ahead()\n"
         "raise SystemExit(2)\n"
     )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 2
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "")

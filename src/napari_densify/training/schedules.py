@@ -9,6 +9,7 @@ arXiv:1708.07120 (one-cycle).
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 from typing import Any, Literal
@@ -125,8 +126,11 @@ def load_ahead() -> None:
 
 
 def _load() -> None:
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-    import_module("sklearn.ensemble")
+    # A program that ends meanwhile, as bad input is refused, lets nothing more be set up:
+    # an import fails then, and nobody will miss it.
+    with suppress(RuntimeError):
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+        import_module("sklearn.ensemble")
 
 
 def make_optimiser(
