@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from napari_densify.core.events import HeldOutScore, Log, Progress, StepDone
 from napari_densify.plugin.jobs import Job, TrainingLog, update_job
 
@@ -9,6 +11,12 @@ def test_progress_becomes_a_line():
     assert job.fraction == 0.25
     assert job.status == "Training 25% · 30 s left"
     assert update_job(job, Log(message="x")) is job
+
+
+def test_a_line_says_no_word_twice():
+    job = Job("a", "train", fraction=0.64, eta_s=13, message="training")
+    assert job.status == "Training 64% · 13 s left"
+    assert replace(job, message="reading").status == "Training 64% · 13 s left · reading"
 
 
 def test_a_log_keeps_losses_and_scores():

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napari_densify.core.errors import InputError
 from napari_densify.core.recipes import LossConfig, LossKind
+from napari_densify.training import losses
 from napari_densify.training.losses import class_weights, masked_loss, resolve_loss
 
 KINDS = get_args(LossKind)
@@ -184,3 +185,16 @@ def test_class_weights_come_from_painted_voxels() -> None:
 def test_an_unknown_loss_is_refused_with_the_ones_there_are() -> None:
     with pytest.raises(InputError, match="weighted-ce"):
         resolve_loss("mse")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("density", [0.02, 0.1])
+def test_few_and_many_voxels_are_picked_alike(
+    kind: str, density: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, logits = painted(density), torch.randn(SHAPE)
+    outcomes = []
+    for bound in (1, 10_000):  # one by one where fewer than this part is painted
+        monkeypatch.setattr(losses, "_FEW", bound)
+        outcomes.append(logits_and_loss(logits, target, kind))
+    torch.testing.assert_close(*outcomes)

@@ -57,7 +57,9 @@ class Job:
         parts = [self.title if self.fraction is None else f"{self.title} {self.fraction:.0%}"]
         if self.eta_s is not None:
             parts.append(f"{say_duration(self.eta_s)} left")
-        return " · ".join([*parts, *([self.message] if self.message else [])])
+        if self.message.casefold() not in ("", self.title.casefold()):
+            parts.append(self.message)
+        return " · ".join(parts)
 
 
 @dataclass

@@ -16,6 +16,7 @@ arXiv:1706.05721 (Tversky).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Literal, NamedTuple
 
 import torch
@@ -29,6 +30,8 @@ from napari_densify.training.border_weights import border_weights
 __all__ = ["class_weights", "masked_loss", "resolve_loss"]
 
 _TINY = 1e-6
+# Voxels for each annotated one from which on these are picked one by one.
+_FEW = 8
 _SIGMOID = ("bce", "bce-dice")
 
 
@@ -139,7 +142,14 @@ def _pick(logits: Tensor, index: Tensor, fine: torch.Size) -> Tensor:
     """Columns (K, M) of ``logits`` at annotated voxels, ``index`` into a ``fine`` batch."""
     if logits.shape[2:] != fine[1:]:
         index = _coarse_index(index, fine, logits.shape[2:])
-    return _taken(logits.movedim(1, 0).flatten(1), index).float()
+    n, classes, *space = logits.shape
+    size = prod(space)
+    if _FEW * len(index) > n * size:
+        return _taken(logits.movedim(1, 0).flatten(1), index).float()
+    # Of few voxels no more than these is touched, forwards and backwards.
+    first = index // size * (classes * size) + index % size
+    rows = first + size * torch.arange(classes, device=index.device)[:, None]
+    return logits.flatten().index_select(0, rows.flatten()).view(rows.shape).float()
 
 
 def _coarse_index(index: Tensor, fine: torch.Size, coarse: torch.Size) -> Tensor:

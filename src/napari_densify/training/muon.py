@@ -39,7 +39,8 @@ def orthogonalised(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
     x = x.T if tall else x
     for _ in range(iterations):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        powers = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.addmm(x, powers, x, beta=a)
     result: torch.Tensor = x.T if tall else x
     return result
 
