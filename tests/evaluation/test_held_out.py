@@ -26,6 +26,21 @@ def test_a_rare_class_painted_too_much_gets_the_precision_that_it_has() -> None:
     assert naive - honest > 0.1
 
 
+def test_estimated_frequencies_are_believed_where_little_is_painted() -> None:
+    # Half of the first class is taken for the second in the slices, none of it on the strokes.
+    painted, found = counts((100, 0), (5, 95)), np.array([50_000, 50_000])
+    told = np.array([0.9, 0.1])
+    plain, weighed = (reweigh(painted, found, f).sum(1) / 100_000 for f in (None, told))
+    assert abs(plain[0] - 0.5) < 0.05
+    assert weighed[0] > 0.65
+
+
+def test_of_slices_painted_throughout_estimated_frequencies_change_nothing() -> None:
+    whole = counts((8000, 500), (300, 1200))
+    same = reweigh(whole, whole[:, :-1].sum(0), np.array([0.1, 0.9]))
+    np.testing.assert_allclose(same, whole, atol=2)
+
+
 def test_classes_that_are_not_told_apart_give_no_wild_answer() -> None:
     found = reweigh(counts((50, 50), (50, 50)), np.array([1000, 1000]))
     assert (found >= 0).all()

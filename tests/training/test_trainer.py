@@ -184,10 +184,13 @@ def test_frequencies_are_corrected_where_parts_of_slices_are_painted(
     small = {"base_channels": 4, "patch": (1, 16, 16), "steps": 2}
     settings = QUICK.model_copy(update=small | wishes)
     list(train([what()], settings, output=tmp_path / "m.safetensors"))
-    shift = load_model(tmp_path / "m.safetensors").spec.class_shift
-    assert bool(shift) is corrected
+    spec = load_model(tmp_path / "m.safetensors").spec
+    shift, shares = spec.class_shift, spec.frequencies
+    assert bool(shift) is bool(shares) is corrected
     if corrected:
         assert shift[1] < shift[0]  # the small class is rarer than painted
+        assert shares[1] < shares[0]
+        assert sum(shares) == pytest.approx(1)
 
 
 def test_stopped_before_the_first_step_nothing_is_written_over(tmp_path: Path) -> None:

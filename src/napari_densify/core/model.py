@@ -60,6 +60,11 @@ class ModelSpec(Settings):
         (),
         description="Added to the logit of each class: it is rarer or more frequent than painted",
     )
+    frequencies: tuple[float, ...] = Field(
+        (),
+        description="Share of each class in the slices, where strokes show some more often "
+        "than they are and it had to be estimated",
+    )
     triplanar: bool = Field(
         False, description="Small volumes are predicted along all three axes, and averaged"
     )

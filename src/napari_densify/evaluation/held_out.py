@@ -23,12 +23,16 @@ _LEVEL = 0.90
 # one held-out slice says nothing about how others differ.
 _USUAL_DEVIATION, _WEIGHT = 0.10, 4.0
 _FEWEST_TILES = 4
-# Weight of the painted frequencies against those found; keeps the answer tame where two
-# classes are hardly told apart.
-_TRUST = 0.1
+# Weight of the painted frequencies, and of estimated ones, against those found; keeps the
+# answer tame where two classes are hardly told apart.
+_TRUST, _TRUST_ESTIMATE = 0.1, 1.0
 
 
-def reweigh(counts: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> Counts:
+def reweigh(
+    counts: npt.NDArray[np.int64],
+    predicted: npt.NDArray[np.int64],
+    frequencies: npt.NDArray[np.floating] | None = None,
+) -> Counts:
     """Give classes the weight that they have in the slices, not that of the strokes on them.
 
     People paint rare classes more than their share, so the precision of rare classes
@@ -44,6 +48,9 @@ def reweigh(counts: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> 
         Confusion on paint ``(K, K + 1)``.
     predicted
         ``(K,)`` voxels of each class in the prediction of the same slices.
+    frequencies
+        ``(K,)`` of the classes in slices, where they were estimated. They are believed
+        rather than those of the paint, the more the less of the slices is painted.
 
     Returns
     -------
@@ -55,9 +62,13 @@ def reweigh(counts: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> 
         return counts
     rates = counts[known] / painted[known, None]  # how often a class is taken for another
     found = predicted / predicted.sum()
-    prior = painted[known] / painted.sum()
-    system = np.vstack([rates[:, :-1].T, _TRUST * np.eye(len(prior)), np.ones(len(prior)) * 10])
-    share, _ = optimize.nnls(system, np.concatenate([found, _TRUST * prior, [10.0]]))
+    prior, trust = painted[known] / painted.sum(), _TRUST
+    if frequencies is not None and frequencies[known].any():
+        told = frequencies[known] / frequencies[known].sum()
+        whole = min(1.0, painted.sum() / predicted.sum())
+        prior, trust = whole * prior + (1 - whole) * told, _TRUST_ESTIMATE
+    system = np.vstack([rates[:, :-1].T, trust * np.eye(len(prior)), np.ones(len(prior)) * 10])
+    share, _ = optimize.nnls(system, np.concatenate([found, trust * prior, [10.0]]))
     out = np.zeros_like(counts)
     out[known] = np.rint(rates * share[:, None] * predicted.sum()).astype(np.int64)
     return out

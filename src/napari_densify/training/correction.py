@@ -211,6 +211,8 @@ class FrequencyCorrection:
             if (learned > 0).all():
                 self._found, self._crops = found, sampler.crops
                 self._shift = np.log(found / learned)
+        told = () if self._found is None else tuple(float(share) for share in self._found)
+        state.spec = state.spec.model_copy(update={"frequencies": told})
         if self._found is None:
             self._put((), state)
 

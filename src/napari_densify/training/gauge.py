@@ -118,7 +118,8 @@ def score_paint(
     """Predict some slices where they are painted, and score the paint.
 
     Strokes are not spread as the classes are, so each class is given the weight that it
-    has in what was predicted around them, see :mod:`napari_densify.evaluation.held_out`.
+    has in what was predicted around them, and in what the training estimated, see
+    :func:`napari_densify.evaluation.held_out.reweigh`.
 
     Parameters
     ----------
@@ -161,6 +162,8 @@ class PaintTally:
         self._entropy = CrossEntropy(spec.classes.values)
         self._expectation = Expectation(len(spec.classes)) if expects else None
         self._found = np.zeros(len(values), np.int64)
+        told = bool(spec.frequencies) and self._values == spec.classes.values
+        self._frequencies = np.array(spec.frequencies) if told else None
 
     def add(self, predictor: Answering, annotations: Annotations, slices: Sequence[int]) -> None:
         """Predict some slices of a volume where they are painted."""
@@ -184,7 +187,7 @@ class PaintTally:
         rows = [tiles for _, tiles in self._tiles]
         none = np.zeros((len(self._values), len(self._values) + 1), np.int64)
         counts = sum((t for row in rows for t in row), none)
-        weighted = reweigh(counts, self._found)
+        weighted = reweigh(counts, self._found, self._frequencies)
         if self._expectation:
             weighted = self._expectation.blended(weighted, int(counts.sum()))
         rates = Rates(weighted)
