@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 methods = pytest.importorskip("benchmarks.methods")
+from benchmarks import over_time  # noqa: E402
 from benchmarks.processes import run  # noqa: E402
 from benchmarks.rivals import Job  # noqa: E402
 from benchmarks.scenarios import PAINT, Scene, crop, find_volume, volumes  # noqa: E402
@@ -159,3 +160,12 @@ def test_a_report_says_what_evaluate_says(tmp_path):
                                 40_000, tmp_path)  # fmt: skip
     wrong = compare_all.wrong_numbers(place, tmp_path / "nuclei" / "report")
     assert wrong == [saved["entries"][0]["name"]]
+
+
+def test_a_short_training_is_held_against_the_longest():
+    rows = [
+        {"scene": "a:slices", "budget": b, "steps": n, "iou": iou}
+        for b, n, iou in ((10, 5, 0.4), (600, 900, 0.8))
+    ]
+    line = over_time.table(rows, [10, 600]).splitlines()[-1]
+    assert line == "| a | slices | 0.400 (5 steps, 50%) | 0.800 (900 steps, 100%) |"

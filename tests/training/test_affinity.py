@@ -5,6 +5,8 @@ import torch
 
 from napari_densify.training.affinity import affinity_loss
 
+CELL = (1, 1, 1)
+
 
 def halves(step: float) -> torch.Tensor:
     """A slice ``(1, 1, 1, 24, 24)`` whose right half is brighter."""
@@ -24,7 +26,7 @@ def confident(split: int) -> torch.Tensor:
 def loss(logits: torch.Tensor, grey: torch.Tensor, labels: torch.Tensor | None = None) -> float:
     open_voxels = torch.full((1, 1, 24, 24), -1) if labels is None else labels
     generator = torch.Generator().manual_seed(0)
-    return float(affinity_loss(torch.softmax(logits, 1), open_voxels < 0, grey, generator))
+    return float(affinity_loss(logits, open_voxels, grey, CELL, generator))
 
 
 def test_classes_that_meet_where_grey_values_do_cost_least() -> None:
@@ -47,8 +49,7 @@ def test_paint_pulls_but_is_not_moved() -> None:
     labels = torch.full((1, 1, 24, 24), -1)
     labels[..., :8] = 1
     generator = torch.Generator().manual_seed(0)
-    scores = torch.softmax(logits, 1)
-    torch.autograd.backward(affinity_loss(scores, labels < 0, halves(1.0), generator))
+    torch.autograd.backward(affinity_loss(logits, labels, halves(1.0), CELL, generator))
     assert logits.grad is not None
     assert (logits.grad[..., :8] == 0).all()
     assert (logits.grad[..., 8:] != 0).any()
@@ -57,3 +58,16 @@ def test_paint_pulls_but_is_not_moved() -> None:
 def test_whole_slices_cost_nothing() -> None:
     painted = torch.zeros(1, 1, 24, 24, dtype=torch.long)
     assert loss(torch.randn(1, 2, 1, 24, 24), halves(1.0), painted) == 0
+
+
+def test_cells_are_looked_at_once_each() -> None:
+    logits, labels = torch.randn(2, 3, 1, 32, 32), torch.full((2, 1, 32, 32), -1)
+    grey = torch.randn(2, 1, 1, 16, 16)
+    values = [
+        affinity_loss(x, y, grey, cell, torch.Generator().manual_seed(1))
+        for x, y, cell in (
+            (logits, labels, (1, 2, 2)),
+            (logits[..., ::2, ::2], labels[..., ::2, ::2], CELL),
+        )
+    ]
+    torch.testing.assert_close(*values)

@@ -30,27 +30,27 @@ def test_the_forest_continues_the_strokes_over_their_slice_only() -> None:
 
 
 def test_painted_voxels_are_not_guided() -> None:
-    log_scores = torch.log_softmax(torch.randn(1, 2, 1, 4, 4), 1).requires_grad_()
-    free = torch.ones(1, 1, 4, 4, dtype=torch.bool)
-    free[0, 0, 0] = False
-    teacher = torch.full((1, 2, 1, 4, 4), 0.5)
-    torch.autograd.backward(guide_loss(log_scores, free, teacher))
-    assert log_scores.grad is not None
-    assert (log_scores.grad[0, :, 0, 0] == 0).all()
-    assert (log_scores.grad[0, :, 0, 1:] != 0).any()
+    logits = torch.randn(1, 2, 1, 4, 4, requires_grad=True)
+    labels = torch.full((1, 1, 4, 4), -1)
+    labels[0, 0, 0] = 1
+    teacher = torch.full((1, 2, 1, 2, 2), 0.5)
+    torch.autograd.backward(guide_loss(logits, labels, teacher))
+    assert logits.grad is not None
+    assert (logits.grad[0, :, 0, 0] == 0).all()
+    assert (logits.grad[0, :, 0, 1:] != 0).any()
 
 
 def test_slices_without_an_opinion_cost_nothing() -> None:
-    log_scores = torch.log_softmax(torch.randn(1, 2, 2, 4, 4), 1)
-    free = torch.ones(1, 2, 4, 4, dtype=torch.bool)
-    assert guide_loss(log_scores, free, torch.zeros(1, 2, 2, 4, 4)) == 0
+    logits = torch.randn(1, 2, 2, 4, 4)
+    labels = torch.full((1, 2, 4, 4), -1)
+    assert guide_loss(logits, labels, torch.zeros(1, 2, 2, 4, 4)) == 0
 
 
 def test_the_teachers_own_opinion_is_the_best_answer() -> None:
     teacher = torch.softmax(torch.randn(1, 3, 1, 4, 4), 1)
-    free = torch.ones(1, 1, 4, 4, dtype=torch.bool)
-    other = torch.log_softmax(torch.randn(1, 3, 1, 4, 4), 1)
-    assert guide_loss(teacher.log(), free, teacher) < guide_loss(other, free, teacher)
+    labels = torch.full((1, 1, 4, 4), -1)
+    agreed = guide_loss(teacher.log(), labels, teacher)
+    assert agreed < guide_loss(torch.randn(1, 3, 1, 4, 4), labels, teacher)
 
 
 def test_share_counts_painted_slices_only() -> None:

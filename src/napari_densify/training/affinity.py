@@ -18,6 +18,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from napari_densify.core.settings import Triple
+
 __all__ = ["affinity_loss"]
 
 # Displacements of one step, drawn afresh each time: together they are all pairs nearby.
@@ -29,7 +31,11 @@ _LIKE = 0.4
 
 
 def affinity_loss(
-    scores: torch.Tensor, free: torch.Tensor, grey: torch.Tensor, generator: torch.Generator
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    grey: torch.Tensor,
+    factor: Triple,
+    generator: torch.Generator,
 ) -> torch.Tensor:
     """Chance that two neighbours of like grey value differ in class; 0 where all agree.
 
@@ -37,15 +43,20 @@ def affinity_loss(
 
     Parameters
     ----------
-    scores
-        Probabilities ``(N, K, z, y, x)`` of the classes, one voxel of each working cell.
-    free
-        ``(N, z, y, x)``, whether nobody painted that voxel.
+    logits
+        ``(N, K, Z, Y, X)`` float32.
+    labels
+        ``(N, Z, Y, X)``, -1 where not annotated.
     grey
         ``(N, C, z, y, x)`` standardised intensities of the working cells.
+    factor
+        Working cell (Z, Y, X) in voxels: one voxel of each is looked at.
     generator
         Draws the displacements.
     """
+    z, y, x = factor
+    scores = torch.softmax(logits[..., ::z, ::y, ::x], 1)
+    free = labels[..., ::z, ::y, ::x] < 0
     scores = torch.where(free[:, None], scores, scores.detach())  # paint pulls, and stands
     smooth = F.avg_pool3d(grey.float(), (1, 3, 3), 1, (0, 1, 1), count_include_pad=False)
     height, width = free.shape[-2:]

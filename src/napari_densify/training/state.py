@@ -25,8 +25,8 @@ from napari_densify.networks import (
     first_member,
     match_classes,
 )
+from napari_densify.training.affinity import affinity_loss
 from napari_densify.training.augment import augment_batch
-from napari_densify.training.beside import loss_beside_paint
 from napari_densify.training.best import BestWeights
 from napari_densify.training.ema import AveragedWeights
 from napari_densify.training.losses import class_weights, masked_loss
@@ -34,6 +34,7 @@ from napari_densify.training.plan import TrainPlan
 from napari_densify.training.sampler import Batch, PatchSampler
 from napari_densify.training.schedules import Schedule, make_optimiser
 from napari_densify.training.statistics import BatchStatistics
+from napari_densify.training.teacher import guide_loss
 from napari_densify.training.team import Team
 from napari_densify.training.transfer import match_inputs
 
@@ -200,9 +201,13 @@ class TrainingState:
             weights=self.weights,
             background=self.background,
         )
-        teacher = None if batch.teacher is None else batch.teacher.to(self.device)
-        grey = self._grey(image) if self.sparse and self.plan.affinity else None
-        loss = loss + loss_beside_paint(logits[0], labels, teacher, grey, self.plan, self.generator)
+        if batch.teacher is not None:
+            teacher = batch.teacher.to(self.device)
+            loss = loss + self.plan.guidance * guide_loss(logits[0], labels, teacher)
+        if self.sparse and self.plan.affinity:
+            grey = self._grey(image)
+            pairs = affinity_loss(logits[0], labels, grey, self.plan.working_factor, self.generator)
+            loss = loss + self.plan.affinity * pairs
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.team.add_gradients(self.network.parameters())

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 
 from napari_densify.core.settings import Triple
 from napari_densify.inference.forest import Forest
@@ -146,21 +147,21 @@ def teach(
     return taught if frequencies is None else _weighed(taught, torch.from_numpy(frequencies))
 
 
-def guide_loss(log_scores: torch.Tensor, free: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+def guide_loss(logits: torch.Tensor, labels: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """Cross-entropy to the teacher's probabilities, on voxels that nobody painted.
 
     Parameters
     ----------
-    log_scores
-        ``(N, K, z, y, x)``, one voxel of each working cell.
-    free
-        ``(N, z, y, x)``, whether nobody painted that voxel.
+    logits
+        ``(N, K, Z, Y, X)``.
+    labels
+        ``(N, Z, Y, X)``, -1 where not annotated.
     teacher
-        ``(N, K, z, y, x)``; 0 where it has no opinion.
+        ``(N, K, z, y, x)``, a whole fraction of the size of ``logits``.
     """
-    target = teacher.float()
-    weight = (free & (target.sum(1) > 0)).float()
-    loss = -(target * log_scores).sum(1)
+    target = F.interpolate(teacher.float(), size=logits.shape[2:], mode="nearest")
+    weight = ((labels < 0) & (target.sum(1) > 0)).float()
+    loss = -(target * torch.log_softmax(logits, 1)).sum(1)
     return (loss * weight).sum() / weight.sum().clamp(min=1)
 
 
