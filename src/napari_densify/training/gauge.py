@@ -118,8 +118,7 @@ def score_paint(
     """Predict some slices where they are painted, and score the paint.
 
     Strokes are not spread as the classes are, so each class is given the weight that it
-    has in what was predicted around them, and in what the training estimated, see
-    :func:`napari_densify.evaluation.held_out.reweigh`.
+    has in what was predicted around them, see :mod:`napari_densify.evaluation.held_out`.
 
     Parameters
     ----------
@@ -132,9 +131,11 @@ def score_paint(
     classes
         Codes that are scored; those that the model knows by default.
     expects
-        Mix in what the model expects of unpainted voxels: nearer to the truth of the whole
-        volume, see :mod:`napari_densify.evaluation.expectation`. Not for comparing models,
-        since one that is too sure of itself would look better; not with ``classes``.
+        Mix in what the model expects of unpainted voxels, and believe the class frequencies
+        that its training told from strokes: nearer to the truth of the whole volume, see
+        :mod:`napari_densify.evaluation.expectation`. Not for comparing models, since one
+        that is too sure of itself would look better; not for volumes that it was not trained
+        on, nor with ``classes``.
     """
     known = predictor.spec.classes.values
     values = known if classes is None else tuple(classes)
@@ -162,7 +163,7 @@ class PaintTally:
         self._entropy = CrossEntropy(spec.classes.values)
         self._expectation = Expectation(len(spec.classes)) if expects else None
         self._found = np.zeros(len(values), np.int64)
-        told = bool(spec.frequencies) and self._values == spec.classes.values
+        told = expects and spec.frequencies
         self._frequencies = np.array(spec.frequencies) if told else None
 
     def add(self, predictor: Answering, annotations: Annotations, slices: Sequence[int]) -> None:
