@@ -38,7 +38,7 @@ def measure(name: str, rule: str, budget: float, data: Path | None) -> dict:
 def table(rows: list[dict], budgets: list[float]) -> str:
     """Markdown table: mean IoU (steps) of each budget, and its share of the longest one's."""
     cells = {(r["scene"], r["budget"]): r for r in rows}
-    scenes = dict.fromkeys(r["scene"] for r in rows)
+    scenes = dict.fromkeys(r["scene"] for r in rows)  # VOLUME:PAINT; volumes may have colons
     lines = [
         f"| volume | paint | {' | '.join(f'{b:g} s' for b in budgets)} |",
         f"|---|---|{'---|' * len(budgets)}",
@@ -49,7 +49,7 @@ def table(rows: list[dict], budgets: list[float]) -> str:
             f"{r['iou']:.3f} ({r['steps']} steps, {r['iou'] / whole:.0%})"
             for r in (cells[scene, b] for b in budgets)
         )
-        lines.append(f"| {' | '.join(scene.split(':'))} | {' | '.join(shown)} |")
+        lines.append(f"| {' | '.join(scene.rsplit(':', 1))} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 
@@ -68,12 +68,12 @@ def main() -> None:
     for scene in options.scenes:
         for budget in budgets:
             if (scene, budget) not in done:
-                rows.append(measure(*scene.split(":"), budget, options.data))
+                rows.append(measure(*scene.rsplit(":", 1), budget, options.data))
                 print(json.dumps(rows[-1]), flush=True)
                 if options.rows:
                     with options.rows.open("a") as file:
                         file.write(json.dumps(rows[-1]) + "\n")
-    text = table(rows, budgets)
+    text = table([r for r in rows if r["scene"] in options.scenes], budgets)
     print(text)
     if options.write:
         words = [w for w in sys.argv[1:] if w != "--write"]

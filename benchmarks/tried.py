@@ -37,6 +37,7 @@ TRIED = (
     "densify:feature_depth=4",
     "densify:guidance=0",
     "densify:guidance=0.3",
+    "densify:guidance=2.5",
     "densify:guidance=3",
     "densify:affinity=0",
     "densify:affinity=5",
@@ -57,7 +58,6 @@ TRIED = (
     "densify:augment=full",
     "densify:schedule=one-cycle",
     "densify:weight_decay=0.1",
-    "densify:forest=0.35",
     "densify:predict.mirrors=1",
     "densify:predict.mirrors=8",
 )

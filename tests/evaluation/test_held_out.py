@@ -35,6 +35,13 @@ def test_estimated_frequencies_are_believed_where_little_is_painted() -> None:
     assert weighed[0] > 0.65
 
 
+def test_paint_that_shows_a_class_too_often_is_not_believed_where_part_is_painted() -> None:
+    # Nothing is taken for anything else; 4 of 10 voxels are painted, half of them rare.
+    painted, found = counts((20_000, 0), (0, 20_000)), np.array([90_000, 10_000])
+    share = reweigh(painted, found, np.array([0.9, 0.1])).sum(1) / 100_000
+    assert abs(share[0] - 0.9) < 0.06
+
+
 def test_of_slices_painted_throughout_estimated_frequencies_change_nothing() -> None:
     whole = counts((8000, 500), (300, 1200))
     same = reweigh(whole, whole[:, :-1].sum(0), np.array([0.1, 0.9]))

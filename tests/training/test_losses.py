@@ -198,3 +198,20 @@ def test_few_and_many_voxels_are_picked_alike(
         monkeypatch.setattr(losses, "_FEW", bound)
         outcomes.append(logits_and_loss(logits, target, kind))
     torch.testing.assert_close(*outcomes)
+
+
+def test_a_coarse_level_as_large_as_the_paint_is_read_where_the_paint_is() -> None:
+    """One whole slice of 16 x 16 voxels, and a coarse level of 4 x 8 x 8: as many of either."""
+    target = torch.full((1, 4, 16, 16), -1)
+    target[0, 2] = 1
+    coarse = torch.full((1, 2, 4, 8, 8), torch.nan)
+    coarse[:, 0, 2], coarse[:, 1, 2] = -20.0, 20.0
+    fine = torch.zeros(1, 2, 4, 16, 16)
+    fine[:, 1] = 20.0
+    assert float(masked_loss([fine, coarse], target, "ce")) < 1e-6
+
+
+def test_few_voxels_are_picked_whatever_the_layout() -> None:
+    target, logits = painted(0.02), torch.randn(SHAPE)
+    other = logits.contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(*(masked_loss(x, target, "ce") for x in (logits, other)))

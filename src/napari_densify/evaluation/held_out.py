@@ -66,7 +66,8 @@ def reweigh(
     if frequencies is not None and frequencies[known].any():
         told = frequencies[known] / frequencies[known].sum()
         whole = min(1.0, painted.sum() / predicted.sum())
-        prior, trust = whole * prior + (1 - whole) * told, _TRUST_ESTIMATE
+        prior = whole * prior + (1 - whole) * told
+        trust = whole * _TRUST + (1 - whole) * _TRUST_ESTIMATE
     system = np.vstack([rates[:, :-1].T, trust * np.eye(len(prior)), np.ones(len(prior)) * 10])
     share, _ = optimize.nnls(system, np.concatenate([found, trust * prior, [10.0]]))
     out = np.zeros_like(counts)

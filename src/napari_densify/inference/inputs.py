@@ -200,13 +200,13 @@ def network_input(
     """
     n, c, z, y, x = image.shape
     fz, fy, fx = factor
+    cells = image.reshape(n, c, z // fz, fz, y // fy, fy, x // fx, fx)
     if subvoxel:
-        cells = image.reshape(n, c, z // fz, fz, y // fy, fy, x // fx, fx)
         mixed = cells.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(
             n, c * fz * fy * fx, z // fz, y // fy, x // fx
         )
     else:
-        mixed = F.avg_pool3d(image.float(), factor).to(image.dtype)
+        mixed = cells.float().mean((3, 5, 7)).to(image.dtype)
     depth = mixed.shape[2] - 2 * neighbours * step
     slices = [mixed.narrow(2, i * step, depth) for i in range(2 * neighbours + 1)]
     parts = slices if features is None else [*slices, features]

@@ -140,13 +140,14 @@ def masked_loss(
 
 def _pick(logits: Tensor, index: Tensor, fine: torch.Size) -> Tensor:
     """Columns (K, M) of ``logits`` at annotated voxels, ``index`` into a ``fine`` batch."""
-    if logits.shape[2:] != fine[1:]:
+    if logits.shape[2:] != fine[1:]:  # several annotated voxels may share a coarse one
         index = _coarse_index(index, fine, logits.shape[2:])
+        return logits.movedim(1, 0).flatten(1).index_select(1, index).float()
     n, classes, *space = logits.shape
     size = prod(space)
-    if _FEW * len(index) > n * size:
+    if _FEW * len(index) > n * size or not logits.is_contiguous():
         return _taken(logits.movedim(1, 0).flatten(1), index).float()
-    # Of few voxels no more than these is touched, forwards and backwards.
+    # Of few voxels only these are read, without a copy of all that has the classes first.
     first = index // size * (classes * size) + index % size
     rows = first + size * torch.arange(classes, device=index.device)[:, None]
     return logits.flatten().index_select(0, rows.flatten()).view(rows.shape).float()
