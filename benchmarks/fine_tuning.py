@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.page import write_section
+from benchmarks.page import command, known_rows, write_section
 from benchmarks.quality import _densify, mean_iou
 from benchmarks.scenarios import Scene, find_volume, full_slices, slice_count
 from napari_densify.io import open_labels, write_labels
@@ -102,8 +100,7 @@ def measure(first: Scene, second: Scene, wishes: Wishes) -> Iterator[dict]:
 def run(options: argparse.Namespace) -> Iterator[dict]:
     """Rows of the pairs that were measured before, and of the others."""
     began = time.monotonic()
-    kept = options.rows.read_text().splitlines() if options.rows and options.rows.exists() else []
-    known = [json.loads(line) for line in kept]
+    known = known_rows(options.rows)
     for first, second in options.pair:
         for seed in range(options.seeds):
             wishes = Wishes(options.steps, seed, tuple(options.set), tuple(options.tuning))
@@ -161,19 +158,13 @@ def main() -> None:
 
 
 def _write(text: str, options: argparse.Namespace) -> None:
-    import sys
-
-    words = ["", *sys.argv[1:]]
-    command = shlex.join(
-        {"--data": "FOLDER", "--rows": "ROWS"}.get(before, word) for before, word in pairwise(words)
-    )
     note = (
         "Mean IoU over classes on voxels that nobody painted, over "
         f"{options.seeds} seed(s). Seconds are those of the whole command, reading and starting "
         "included, which a quarter of the steps does not shorten. Differences under about 0.05 "
         "from one seed are noise.\n\n"
     )
-    write_section("Fine-tuning", f"python -m benchmarks.fine_tuning {command}", note + text)
+    write_section("Fine-tuning", command("fine_tuning"), note + text)
 
 
 if __name__ == "__main__":

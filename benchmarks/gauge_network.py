@@ -4,8 +4,8 @@
 
 As ``benchmarks.gauge``, which has a forest learn and so affords hundreds of runs; here the
 network learns, ``--steps`` steps, and what is scored goes through the product's own gauge:
-``on paint`` is what the paint alone says, ``shown`` has the network's own calibrated
-expectation mixed in.
+``on paint`` is what the paint alone says, ``shown`` has the class frequencies told from the
+strokes and the network's own calibrated expectation mixed in.
 """
 
 from __future__ import annotations

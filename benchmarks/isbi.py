@@ -17,18 +17,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.page import write_section
+from benchmarks.page import command, known_rows, write_section
 from benchmarks.quality import _densify
 from benchmarks.scenarios import Scene, full_slices
 from napari_densify.core.model_file import read_spec
@@ -246,8 +244,7 @@ def main() -> None:
     parser.add_argument("--title", default="Presets", help="of the section")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
-    lines = options.rows.read_text().splitlines() if options.rows and options.rows.exists() else []
-    known = [json.loads(line) for line in lines]
+    known = known_rows(options.rows)
     rows = [*known, *run(options, known)]
     text = table(rows)
     print(text)
@@ -256,20 +253,13 @@ def main() -> None:
 
 
 def _write(text: str, options: argparse.Namespace) -> None:
-    import sys
-
-    words = ["", *sys.argv[1:]]
-    kept = (
-        {"--data": "FOLDER", "--rows": "ROWS"}.get(before, word)
-        for before, word in pairwise(words)
-        if "--deadline" not in (before, word) and word != "--write"  # says nothing of the rows
-    )
     width = f", {options.width} channels on the finest level" if options.width else ""
     note = (
         f"The same {options.budget:g} s and seed {options.seed} for all{width}; Dice is the mean "
         f"over classes, and only slices that were not painted are scored{_which(options)}.\n\n"
     )
-    write_section(options.title, f"python -m benchmarks.isbi {shlex.join(kept)}", note + text)
+    said = command("isbi", without=("--deadline",))
+    write_section(options.title, said, note + text)
 
 
 def _which(options: argparse.Namespace) -> str:

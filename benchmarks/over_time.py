@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
-from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.methods import find_method, prepare
-from benchmarks.page import write_section
+from benchmarks.page import command, known_rows, write_section
 from benchmarks.scenarios import PAINT, Scene, find_volume, slice_count
 from benchmarks.scores import score
 
@@ -62,8 +59,7 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, help="keep rows here, and go on from them")
     parser.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
     options = parser.parse_args()
-    kept = options.rows and options.rows.exists()
-    rows = [json.loads(line) for line in options.rows.open()] if kept else []
+    rows = known_rows(options.rows)
     budgets, done = sorted(options.budgets), {(r["scene"], r["budget"]) for r in rows}
     for scene in options.scenes:
         for budget in budgets:
@@ -76,14 +72,11 @@ def main() -> None:
     text = table([r for r in rows if r["scene"] in options.scenes], budgets)
     print(text)
     if options.write:
-        words = [w for w in sys.argv[1:] if w != "--write"]
-        local = {"--data": "FOLDER", "--rows": "ROWS"}
-        command = shlex.join(local.get(before, word) for before, word in pairwise(["", *words]))
         note = (
             "Mean IoU over classes on voxels that nobody painted (steps, share of the longest "
             "training's); one seed.\n\n"
         )
-        write_section(_TITLE, f"python -m benchmarks.over_time {command}", note + text)
+        write_section(_TITLE, command("over_time"), note + text)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import shlex
+import sys
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
-__all__ = ["busy", "machine", "write_section"]
+__all__ = ["busy", "command", "known_rows", "machine", "write_section"]
 
 _PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _TITLE = "# Benchmarks\n\nEach section is written by the command in it.\n"
@@ -31,6 +35,25 @@ def machine() -> str:
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor() or platform.machine()
     return f"{os.cpu_count()} cores of {name}, {platform.system()}"
+
+
+def command(module: str, *, without: tuple[str, ...] = ()) -> str:
+    """Command that runs now, without names of this machine and without ``--write``.
+
+    ``without``: options that say nothing of the rows, left out with their values.
+    """
+    local = {"--data": "FOLDER", "--rows": "ROWS"}
+    words = [
+        local.get(before, word)
+        for before, word in pairwise(["", *sys.argv[1:]])
+        if word != "--write" and before not in without and word not in without
+    ]
+    return f"python -m benchmarks.{module} {shlex.join(words)}"
+
+
+def known_rows(path: Path | None) -> list[dict]:
+    """Rows that were kept, one a line, from a run before; none without such a file."""
+    return [json.loads(line) for line in path.open()] if path and path.exists() else []
 
 
 def write_section(title: str, command: str, body: str) -> None:

@@ -17,17 +17,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.methods import METHODS, find_method, prepare, why_not
-from benchmarks.page import write_section
+from benchmarks.page import command, known_rows, write_section
 from benchmarks.processes import densify
 from benchmarks.scenarios import PAINT, Labelled, Scene, crop, find_volume, slice_count, volumes
 from benchmarks.scores import mean_iou, score
@@ -68,7 +66,7 @@ def scenes(options: argparse.Namespace) -> Iterator[tuple[Labelled, Labelled | N
 
 def run(options: argparse.Namespace) -> list[dict]:
     """Measure every method on every scene; one row for each labelled volume."""
-    rows = _known(options.rows)
+    rows = known_rows(options.rows)
     done = {Case(r["volume"], r["second"], r["paint"], r["seed"], r["method"]) for r in rows}
     for (name, image, truth), second in scenes(options):
         other = Scene(*second, np.zeros_like(second[2])) if second else None
@@ -81,10 +79,6 @@ def run(options: argparse.Namespace) -> list[dict]:
                     if case not in done:
                         rows += _measure(scene, case, options)
     return rows
-
-
-def _known(path: Path | None) -> list[dict]:
-    return [json.loads(line) for line in path.open()] if path and path.exists() else []
 
 
 def _measure(scene: Scene, case: Case, options: argparse.Namespace) -> list[dict]:
@@ -110,15 +104,12 @@ def _measure(scene: Scene, case: Case, options: argparse.Namespace) -> list[dict
 def write(text: str, options: argparse.Namespace) -> None:
     """Put the tables into docs/benchmarks.md."""
     length = f"{options.steps} steps" if options.steps else f"{options.budget:g} s"
-    words = [w for w in sys.argv[1:] if w != "--write"]
-    local = {"--data": "FOLDER", "--rows": "ROWS"}
-    command = shlex.join(local.get(before, word) for before, word in pairwise(["", *words]))
     note = (
         "Mean IoU over classes on voxels that nobody painted; "
         f"mean and deviation over {options.seeds} seed(s).\n\n"
     )
     title = options.title or f"Quality after {length}"
-    write_section(title, f"python -m benchmarks.quality {command}", note + text)
+    write_section(title, command("quality"), note + text)
 
 
 def _options() -> argparse.Namespace:

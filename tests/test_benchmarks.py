@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 methods = pytest.importorskip("benchmarks.methods")
-from benchmarks import over_time  # noqa: E402
+from benchmarks import over_time, page  # noqa: E402
 from benchmarks.processes import run  # noqa: E402
 from benchmarks.rivals import Job  # noqa: E402
 from benchmarks.scenarios import PAINT, Scene, crop, find_volume, volumes  # noqa: E402
@@ -169,3 +169,21 @@ def test_a_short_training_is_held_against_the_longest():
     ]
     line = over_time.table(rows, [10, 600]).splitlines()[-1]
     assert line == "| a | slices | 0.400 (5 steps, 50%) | 0.800 (900 steps, 100%) |"
+
+
+def test_a_section_names_its_command_but_nothing_of_this_machine(monkeypatch):
+    words = [
+        "x",
+        "--data",
+        "/home/me",
+        "--budget",
+        "9",
+        "--deadline",
+        "5",
+        "--rows",
+        "/tmp/r",
+        "--write",
+    ]
+    monkeypatch.setattr(sys, "argv", words)
+    told = page.command("quality", without=("--deadline",))
+    assert told == "python -m benchmarks.quality --data FOLDER --budget 9 --rows ROWS"
