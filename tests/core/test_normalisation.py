@@ -101,3 +101,14 @@ def test_large_numbers_keep_their_contrast(rng):
     out = normalise(image[None], intensity)
     assert out.dtype == np.float32
     assert len(np.unique(out)) == len(np.unique(image))
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", ">u2", ">i2"])
+def test_a_table_of_all_values_changes_no_voxel(rng, kind):
+    bounds = np.iinfo(kind)
+    image = rng.integers(bounds.min, bounds.max, (2, 3, 20, 30), endpoint=True).astype(kind)
+    intensity = Intensity(low=(-20, 3), high=(90, 101), offset=(9.5, 50), scale=(7.3, 21))
+    tile = image[:, :, ::2, 3:]
+    np.testing.assert_array_equal(
+        normalise(tile, intensity), normalise(tile.astype(np.float32), intensity)
+    )

@@ -329,3 +329,14 @@ def test_a_truth_of_one_slice_may_be_2d(viewer, dock, tmp_path, wait_for):
     scored.layer.setCurrentIndex(scored.layer.findText("flat truth"))
     assert scored.chosen is viewer.layers["flat truth"]
     assert not scored.zero.isHidden()
+
+
+def test_the_note_says_how_much_paint_is_scored(hands, compare):
+    hands.session.set_held_out(3, True)
+    assert compare.note.text() == "Scored on held-out slice 3."
+    hands.session.paint[3, 2:] = 0
+    hands.session.recount()
+    plane = hands.truth[3]
+    few = int(np.count_nonzero(plane[:2]))
+    assert f"the {few:,} painted voxels ({100 * few / plane.size:.2g} %)" in compare.note.text()
+    assert "too high for whole slices" in compare.note.text()

@@ -102,7 +102,7 @@ def encode(
     bank = feature_bank(voxels, factor, features, slices, threads) if features else None
     beyond = features.reach * factor[0] if features else 0
     own = voxels[:, beyond : voxels.shape[1] - beyond]
-    return Encoded(torch.from_numpy(own.astype(np.float16)), bank)
+    return Encoded(torch.from_numpy(own).half(), bank)
 
 
 def standardise(

@@ -214,6 +214,13 @@ class Session(JobDesk):
         """Held-out slices that hold paint, ascending."""
         return tuple(sorted(self.held_out & set(self.slice_counts())))
 
+    def held_out_share(self) -> tuple[int, float]:
+        """Painted voxels on held-out slices, and their share of those slices that hold any."""
+        held, counts = self.painted_held_out(), self.slice_counts()
+        painted = sum(sum(counts[z].values()) for z in held)
+        _, y, x = self.require_project().shape
+        return painted, painted / max(1, len(held) * y * x)
+
     def advice(self) -> str:
         """Say what to paint before a training makes sense; empty if it does."""
         if self.project is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,33 @@ from napari_densify.plugin.truth import TruthChoice, write_truth
 from napari_densify.plugin.workbench import Workbench
 from napari_densify.project import Project
 
-__all__ = ["CompareStep"]
+__all__ = ["CompareStep", "scored_on"]
 
 # Quick, and each of another family; all of them take minutes.
 _USUAL = ("threshold", "watershed", "random_forest", "interpolation")
+# Painted share of the held-out slices from which scores are about those of whole slices.
+_WHOLE = 0.5
+
+
+def scored_on(held_out: Sequence[int], voxels: int, share: float) -> str:
+    """Say on what rows are scored, and how far to believe them.
+
+    Parameters
+    ----------
+    held_out
+        Z slices with paint that nothing is learned from.
+    voxels, share
+        How many voxels of them are painted, and what part of them that is.
+    """
+    numbers = ", ".join(map(str, held_out))
+    slices = f"held-out slice{'s' if len(held_out) > 1 else ''} {numbers}"
+    if share >= _WHOLE:
+        return f"Scored on {slices}."
+    # Strokes are put where a class is clear, and every method is right there.
+    return (
+        f"Scored on the {voxels:,} painted voxels ({100 * share:.2g} %) of {slices}: fair between "
+        "methods, but usually too high for whole slices. Train estimates what rounds score there."
+    )
 
 
 class CompareStep(Step):
@@ -118,8 +142,7 @@ class CompareStep(Step):
         if self.scored.chosen is not None:
             text = "Scored on the truth, without the voxels that are learned from."
         elif held:
-            numbers = ", ".join(map(str, held))
-            text = f"Scored on held-out slice{'s' if len(held) > 1 else ''} {numbers}."
+            text = scored_on(held, *self.session.held_out_share())
         else:
             text = (
                 "No slice is held out: about a third of the painted ones is kept for scoring. "
